@@ -1,0 +1,1 @@
+"""Formatters: pure generators of lines. They judge nothing and read no file."""

@@ -1,0 +1,207 @@
+"""From "these nodes are stuck" to what a person can act on: one report a core, the rest attached to it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from agraph_cli.analysis.advice import advice, assumptions
+from agraph_cli.analysis.components import shortest_cycle
+from agraph_cli.analysis.cores import Core, Residue, cores, residue
+from agraph_cli.analysis.graph import awaited_by_waiter
+from agraph_cli.analysis.model import Deadlock, Hop, Orphan, worst_first
+from agraph_cli.analysis.verdict import VERDICTS, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from agraph import Node
+    from agraph_cli.analysis.graph import WaitGraph
+    from agraph_cli.analysis.reduce import Levels, Reduction
+
+# A core with more waits than this is shown by its shortest cycle.
+_MAX_HOPS = 60
+_MAX_CUTS_TRIED = 16
+
+
+def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tuple[Orphan, ...]]:
+    """Find the cores and describe them.
+
+    Args:
+        graph: The wait graph.
+        levels: How firmly each node is stuck.
+
+    Returns:
+        The deadlocks, the worst first; and what is awaited though nobody is known who could free it, the one
+        with the most tasks behind it first.
+    """
+    rest = residue(graph, levels)
+    found = cores(levels, rest)
+    behind = _behind(graph, levels, found)
+    edges = awaited_by_waiter(graph) if found else {}
+    deadlocks = [
+        _Core(graph, levels, rest, edges, core).describe(tasks)
+        for core, tasks in zip(found, behind, strict=True)
+        if core.cyclic or certainty(graph, core.level) == "certain"
+    ]
+    orphans = _orphans(graph, levels, found, behind)
+    return tuple(sorted(deadlocks, key=worst_first)), tuple(orphans)
+
+
+def certainty(graph: WaitGraph, level: int) -> Verdict:
+    """The verdict for a level. What was not seen at one instant may never have been: it is not certain.
+
+    Args:
+        graph: The wait graph.
+        level: As in `Levels.level`.
+
+    Returns:
+        The verdict.
+    """
+    return VERDICTS[level if graph.snapshot.capture.consistent else min(level, 2)]
+
+
+def _behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> list[tuple[Node, ...]]:
+    """The tasks stuck because of each core, nearest first; one behind two cores counts for the firmer."""
+    taken = {node for core in found for node in core.members}
+    behind: list[list[Node]] = [[] for _ in found]
+    for level in (3, 2, 1):
+        queue = deque(
+            (node, number)
+            for number, core in enumerate(found)
+            if core.level == level
+            for node in core.members
+        )
+        while queue:
+            node, number = queue.popleft()
+            for by in graph.waiters_of(node):
+                if levels.level[by] and by not in taken:
+                    taken.add(by)
+                    queue.append((by, number))
+                    if graph.node(by).kind == "task":
+                        behind[number].append(graph.node(by))
+    return [tuple(tasks) for tasks in behind]
+
+
+class _Core:
+    """One core on its way to becoming a `Deadlock`."""
+
+    def __init__(
+        self, graph: WaitGraph, levels: Levels, rest: Residue, edges: Mapping[int, Sequence[int]], core: Core
+    ) -> None:
+        self.graph = graph
+        self.state: Reduction = levels.states[core.level]
+        self.core = core
+        self.rest = rest
+        self.edges = edges
+        self.inside = set(core.members)
+
+    def describe(self, behind: tuple[Node, ...]) -> Deadlock:
+        graph, members = self.graph, self.core.members
+        cycle = self._cycle()
+        hops = self._hops()
+        nodes = tuple(graph.node(node) for node in members)
+        shown = cycle if len(hops) > _MAX_HOPS else hops
+        sure = certainty(graph, self.core.level)
+        cut, frees = self._best_cut(len(cycle) == len(members))
+        return Deadlock(
+            certainty=sure,
+            members=nodes,
+            cycle=cycle,
+            hops=shown,
+            knot=self._is_knot(),
+            behind=behind,
+            frees=frees,
+            cut=graph.node(cut),
+            until=min((node.timer for node in nodes if node.timer is not None), default=None)
+            if sure == "stalled"
+            else None,
+            assumptions=tuple(assumptions(graph.snapshot, nodes, hops, sure)),
+            help=advice(nodes, cycle),
+        )
+
+    def _cycle(self) -> tuple[Hop, ...]:
+        members = self.core.members
+        if not self.core.cyclic:
+            return tuple(self._into(members[0]))
+        tasks = [node for node in members if self.graph.node(node).kind == "task"]
+        path = shortest_cycle(tasks or members, self.inside, self.rest.successors)
+        return tuple(self._hop(by, node) for by, node in zip(path, [*path[1:], path[0]], strict=True))
+
+    def _into(self, node: int) -> Iterable[Hop]:
+        waiters = self.graph.waiters_of(node)
+        return [self._hop(waiters[0], node)] if waiters else []
+
+    def _hop(self, by: int, node: int) -> Hop:
+        graph = self.graph
+        for position in self.edges.get(by, ()):
+            if graph.awaited[position] == node:
+                return Hop(graph.node(by), graph.node(node), graph.snapshot.edges[graph.source[position]])
+        return Hop(graph.node(by), graph.node(node), None)
+
+    def _hops(self) -> tuple[Hop, ...]:
+        found = []
+        for node in self._in_order():
+            found += [
+                self._hop(node, to) for to in dict.fromkeys(self.rest.successors[node]) if to in self.inside
+            ]
+        return tuple(found) if self.core.cyclic else self._cycle()
+
+    def _in_order(self) -> list[int]:
+        # Depth first from the first task, so that a wait is followed by what it waits for.
+        tasks = [node for node in self.core.members if self.graph.node(node).kind == "task"]
+        seen: dict[int, None] = {}
+        work = [*reversed(self.core.members), *tasks[:1]]
+        while work:
+            node = work.pop()
+            if node not in seen:
+                seen[node] = None
+                work += [to for to in reversed(self.rest.successors[node]) if to in self.inside]
+        return list(seen)
+
+    def _is_knot(self) -> bool:
+        waits = {node: len(set(self.rest.successors[node]) & self.inside) for node in self.core.members}
+        return any(0 < self.graph.need[node] < ways for node, ways in waits.items())
+
+    def _best_cut(self, is_ring: bool) -> tuple[int, int]:
+        # Each member of a plain ring frees the whole ring, so one trial is enough.
+        members = self.core.members[: 1 if is_ring else _MAX_CUTS_TRIED]
+        gains = [(self._freed_by(node), -node) for node in members]
+        best, node = max(gains)
+        return -node, best
+
+    def _freed_by(self, seed: int) -> int:
+        """How many tasks could go on, at this level, if one node did: cost is only what is freed."""
+        left: dict[int, int] = {}
+        free = {seed}
+        work = [seed]
+        while work:
+            node = work.pop()
+            for by in self.graph.waiters_of(node):
+                if self.state.live[by] or by in free:
+                    continue
+                opens = node == self.rest.loop_of.get(by)
+                left[by] = left.get(by, self.state.left[by]) - (not opens)
+                shut = by in self.state.shut and not (opens or self.rest.loop_of.get(by) in free)
+                if left[by] <= 0 and not shut:
+                    free.add(by)
+                    work.append(by)
+        return sum(self.graph.node(node).kind == "task" for node in free)
+
+
+def _orphans(
+    graph: WaitGraph, levels: Levels, found: Sequence[Core], behind: Sequence[Sequence[Node]]
+) -> list[Orphan]:
+    stuck = {core.members[0]: tasks for core, tasks in zip(found, behind, strict=True) if not core.cyclic}
+    waiting = set(graph.waiter)
+    orphans = []
+    for position, node in enumerate(graph.snapshot.nodes):
+        unknown = node.open and position not in waiting and node.timer is None
+        if position not in stuck and not unknown:
+            continue
+        waiters = tuple(graph.node(by) for by in graph.waiters_of(position) if graph.node(by).kind == "task")
+        tasks = stuck.get(position, ())
+        if waiters or tasks or node.kind == "task":
+            verdict = certainty(graph, levels.level[position])
+            orphans.append(Orphan(node, verdict, waiters, len(tasks) + (node.kind == "task")))
+    return sorted(orphans, key=lambda orphan: (-orphan.behind, -len(orphan.waiters), orphan.node.id))

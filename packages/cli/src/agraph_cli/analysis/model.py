@@ -1,0 +1,173 @@
+"""What an analysis says: plain frozen rows that point into the snapshots it was made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agraph_cli.analysis.verdict import VERDICTS, Verdict, rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from agraph import Edge, Node, Site, Snapshot
+    from agraph_cli.analysis.graph import WaitGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One step of a cycle.
+
+    Attributes:
+        waiter: Who waits.
+        awaited: For whom.
+        edge: The edge of the snapshot; None where a task needs its loop to turn.
+    """
+
+    waiter: Node
+    awaited: Node
+    edge: Edge | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlock:
+    """One core: nodes that keep each other from proceeding, with no reason outside of them.
+
+    Attributes:
+        certainty: `certain`, `possible` or `stalled`.
+        members: The nodes of the core, by id.
+        cycle: A shortest cycle in it; for a node that nobody can free, the one step that leads to it.
+        hops: Each wait between its members, or the cycle alone where these would be too many.
+        knot: Whether some member could be freed in more ways than one, all of them stuck too.
+        behind: Tasks that are stuck because of it, nearest first.
+        frees: How many tasks could go on if one member were freed.
+        cut: That member.
+        until: When the first timeout passes, in seconds on the process's monotonic clock; for `stalled`.
+        assumptions: What has to be true for this to be a deadlock, a sentence each.
+        help: What to change.
+    """
+
+    certainty: Verdict
+    members: tuple[Node, ...]
+    cycle: tuple[Hop, ...]
+    hops: tuple[Hop, ...]
+    knot: bool
+    behind: tuple[Node, ...]
+    frees: int
+    cut: Node
+    until: float | None
+    assumptions: tuple[str, ...]
+    help: str
+
+    @property
+    def tasks(self) -> tuple[Node, ...]:
+        """The members that are tasks."""
+        return tuple(node for node in self.members if node.kind == "task")
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """Something awaited that waits for nothing the snapshot knows: who frees it is not known.
+
+    Attributes:
+        node: It.
+        verdict: Of those who wait for it alone.
+        waiters: The tasks that wait for it directly.
+        behind: How many tasks are stuck because of it, these included; 0 where it counts as live.
+    """
+
+    node: Node
+    verdict: Verdict
+    waiters: tuple[Node, ...]
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class LockPair:
+    """A task that holds one lock and waits for another.
+
+    Attributes:
+        task: The task.
+        held: The lock it holds.
+        wanted: The lock it waits for.
+        held_at: Where it was taken, if known.
+        wanted_at: Where the task waits.
+    """
+
+    task: Node
+    held: Node
+    wanted: Node
+    held_at: Site | None
+    wanted_at: Site | None
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotAnalysis:
+    """What is known about one snapshot.
+
+    Attributes:
+        path: Where it was read from.
+        graph: The wait graph.
+        levels: The verdict of each node, as positions in `VERDICTS`.
+        deadlocks: The worst first.
+        orphans: The one with most tasks behind it first.
+        lock_order: Locks held while another was waited for.
+    """
+
+    path: str
+    graph: WaitGraph
+    levels: bytes
+    deadlocks: tuple[Deadlock, ...]
+    orphans: tuple[Orphan, ...]
+    lock_order: tuple[LockPair, ...]
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot."""
+        return self.graph.snapshot
+
+    @property
+    def process(self) -> str:
+        """The process as `host:pid`."""
+        process = self.snapshot.process
+        return f"{process.host}:{process.pid}"
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of its tasks, or `live` if it has none."""
+        return VERDICTS[max((level for node, level in self._tasks()), default=0)]
+
+    def tasks(self) -> Iterator[tuple[Node, Verdict]]:
+        """Each task with its verdict, in the order of the snapshot."""
+        return ((node, VERDICTS[level]) for node, level in self._tasks())
+
+    def _tasks(self) -> Iterator[tuple[Node, int]]:
+        pairs = zip(self.snapshot.nodes, self.levels, strict=True)
+        return ((node, level) for node, level in pairs if node.kind == "task")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The analysis of one or more snapshots.
+
+    Attributes:
+        snapshots: One for each snapshot, in the order they were given.
+    """
+
+    snapshots: tuple[SnapshotAnalysis, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of all tasks."""
+        return max((one.verdict for one in self.snapshots), key=rank, default="live")
+
+    @property
+    def deadlocks(self) -> Sequence[tuple[SnapshotAnalysis, Deadlock]]:
+        """The deadlocks of all snapshots, the worst first."""
+        found = [(one, deadlock) for one in self.snapshots for deadlock in one.deadlocks]
+        return sorted(found, key=lambda pair: worst_first(pair[1]))
+
+
+def worst_first(deadlock: Deadlock) -> tuple[int, int]:
+    """A sort key: certain before possible before stalled, then by the number of tasks stuck."""
+    return -rank(deadlock.certainty), -len(deadlock.tasks) - len(deadlock.behind)

@@ -1,0 +1,64 @@
+"""What to call a node, and which of its frames a person wants to see."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agraph import Node, Site, Snapshot
+
+_KIND_WORDS = {"work_item": "work item", "io": "I/O", "loop": "event loop"}
+
+# Everybody waits in `Lock.acquire`; the line that called it is what explains the wait.
+_MACHINERY = re.compile(
+    r"(?:^|[/\\])(?:python3[^/\\]*|Lib)[/\\](?:asyncio|concurrent)[/\\]"
+    r"|(?:^|[/\\])(?:python3[^/\\]*|Lib)[/\\](?:threading|selectors|queue|runpy)\.py$|^<frozen "
+)
+
+
+def kind_word(node: Node) -> str:
+    """The kind of a node as a person says it."""
+    return _KIND_WORDS.get(node.kind, node.kind)
+
+
+def label(node: Node) -> str:
+    """What to call a node in a sentence: a task by its name, anything else by kind and name."""
+    if node.kind == "task":
+        return node.name or f"task #{node.id}"
+    if node.name:
+        return f"{kind_word(node)} {node.name}"
+    made_by = (node.detail or {}).get("made_by")
+    if made_by:
+        return f"{made_by} #{node.id}"
+    return f"{kind_word(node)} #{node.id}"
+
+
+def listed(words: Sequence[str], limit: int = 4, joint: str = "and") -> str:
+    """Words as a list in a sentence, the tail counted instead of named."""
+    if len(words) > limit:
+        words = [*words[: limit - 1], f"{len(words) - limit + 1} more"]
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+
+
+def plural(number: int, word: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def is_machinery(site: Site) -> bool:
+    """Whether a frame belongs to asyncio, threading and the like rather than to the program."""
+    return _MACHINERY.search(site.file) is not None
+
+
+def user_site(snapshot: Snapshot, node: Node) -> Site | None:
+    """The innermost frame of a node that belongs to the program; the innermost of all if none does."""
+    stack = snapshot.stack_of(node)
+    for site in stack:
+        if not is_machinery(site):
+            return site
+    return stack[0] if stack else None
