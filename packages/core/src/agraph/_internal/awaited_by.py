@@ -1,0 +1,206 @@
+"""From a future outwards: who waits for it.
+
+Two sources are joined. What is true now stands in the callbacks of the future: a waiting task's wakeup, or a
+function of `gather`, `shield`, `wait`, `wait_for`, `as_completed`, `TaskGroup` or `staggered_race` that leads
+to another future, and so on to a wakeup. What somebody declared stands in the record (record.py).
+
+asyncio declares as well, and declares who *called* `gather` or `shield`, not who waits. Such a declaration is
+set aside where the callbacks tell. Nothing of the application runs here: callbacks are known by their code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import sys
+import types
+from asyncio import base_subprocess, events, staggered, taskgroups, tasks
+from inspect import CO_COROUTINE
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agraph._internal.compat import HAS_NATIVE_AWAITED_BY
+from agraph._internal.futures import (
+    PY_TASK,
+    callbacks_of,
+    coroutine_of,
+    instance_dict,
+    is_future,
+    is_suspended,
+    is_task,
+    loop_of,
+    root_frame_of,
+)
+from agraph._internal.record import declared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Future = asyncio.Future[Any]
+    Task = asyncio.Task[Any]
+
+
+class _Meaning(NamedTuple):
+    """What a callback of a future says.
+
+    Attributes:
+        waiters: Tasks that it wakes.
+        via: Futures that it completes, and whose waiters wait for this future too.
+        claimed: The task that asyncio has recorded at the call, whether or not it waits.
+    """
+
+    waiters: tuple[object, ...] = ()
+    via: tuple[object, ...] = ()
+    claimed: object = None
+
+
+def _nested(outer: Any, name: str) -> types.CodeType | None:  # noqa: ANN401 - a function, or None
+    """The code of function `name` inside of function `outer`; None when this version has no such function."""
+    constants = outer.__code__.co_consts if isinstance(outer, types.FunctionType) else ()
+    return next(
+        (item for item in constants if isinstance(item, types.CodeType) and item.co_name == name), None
+    )
+
+
+# Each closure of Lib/asyncio that completes a future, and its cell with that future (or with the queue that
+# `as_completed` up to 3.12 waits at). The second of `shield` completes nothing; it holds who called.
+_CLOSURES: dict[types.CodeType | None, str] = {
+    _nested(tasks.gather, "_done_callback"): "outer",
+    _nested(tasks.shield, "_inner_done_callback"): "outer",
+    _nested(tasks.shield, "_clear_awaited_by_callback"): "",
+    _nested(getattr(tasks, "_wait", None), "_on_completion"): "waiter",
+    _nested(tasks.as_completed, "_on_completion"): "done",
+    _nested(staggered.staggered_race, "task_done"): "on_completed_fut",
+}
+_CLOSURES.pop(None, None)
+_CALLERS = ("cur_task", "parent_task")
+_RELEASE_WAITER = getattr(tasks, "_release_waiter", None)
+_TASK_DONE = taskgroups.TaskGroup.__dict__.get("_on_task_done")
+_AS_COMPLETED = getattr(tasks, "_AsCompletedIterator", None)
+_HANDLE_COMPLETION = _AS_COMPLETED.__dict__.get("_handle_completion") if _AS_COMPLETED is not None else None
+_PY_WAKEUP = PY_TASK.__dict__.get("_Task__wakeup")
+_CONNECT_PIPES = base_subprocess.BaseSubprocessTransport._connect_pipes.__code__
+_HANDLE_RUN = events.Handle._run.__code__
+
+
+def _meaning(callback: object) -> _Meaning:
+    if type(callback) is types.BuiltinMethodType:
+        # The name too: `future.add_done_callback(task.cancel)` is a method of a task that waits for nothing.
+        owner = callback.__self__
+        woken = is_task(owner) and callback.__name__ in ("task_wakeup", "TaskWakeupMethWrapper")
+        return _Meaning(waiters=(owner,)) if woken else _Meaning()
+    if type(callback) is types.MethodType:
+        return _meaning_of_method(callback)
+    if type(callback) is types.FunctionType:
+        cell = _CLOSURES.get(callback.__code__)
+        return _meaning_of_closure(callback, cell) if cell is not None else _Meaning()
+    if type(callback) is functools.partial and callback.func is _RELEASE_WAITER:
+        return _Meaning(via=callback.args[:1])
+    return _Meaning()
+
+
+def _meaning_of_method(callback: types.MethodType) -> _Meaning:
+    function, owner = callback.__func__, callback.__self__
+    if function is _PY_WAKEUP and is_task(owner):
+        return _Meaning(waiters=(owner,))
+    if function is _TASK_DONE and issubclass(type(owner), taskgroups.TaskGroup):
+        group = instance_dict(owner, taskgroups.TaskGroup)
+        parent = group.get("_parent_task")
+        # In `__aexit__` it waits for this future. In the body it does not wait for its children; for one that
+        # is not suspended at all asyncio's record stands, as its next wait is not known.
+        running = () if parent is None or is_suspended(parent) else (parent,)
+        return _Meaning(waiters=running, via=(group.get("_on_completed_fut"),), claimed=parent)
+    if function is _HANDLE_COMPLETION and _AS_COMPLETED is not None and type(owner) is _AS_COMPLETED:
+        iterator = instance_dict(owner, _AS_COMPLETED)
+        return _Meaning(via=_getters(iterator.get("_done")), claimed=iterator.get("_cur_task"))
+    return _Meaning()
+
+
+def _meaning_of_closure(callback: types.FunctionType, followed: str) -> _Meaning:
+    cells = dict(_cells(callback))
+    target = cells.get(followed)
+    # `gather` keeps who called it in a default, the others in a cell.
+    callers = [cells.get(name) for name in _CALLERS] + list(callback.__defaults__ or ())
+    claimed = next((caller for caller in callers if is_task(caller)), None)
+    via = _getters(target) if issubclass(type(target), asyncio.Queue) else (target,)
+    return _Meaning(via=via, claimed=claimed)
+
+
+def _cells(function: types.FunctionType) -> Iterator[tuple[str, object]]:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # the name is not assigned yet
+            continue
+
+
+def _getters(queue: object) -> tuple[object, ...]:
+    """The futures of those who wait at the private queue of an `as_completed`."""
+    return tuple(instance_dict(queue, asyncio.Queue).get("_getters", ())) if queue is not None else ()
+
+
+# ---- the answer
+
+
+def awaited_by(future: object) -> list[Future]:
+    """Who waits for a future, through whatever asyncio puts between.
+
+    Args:
+        future: An asyncio future or task.
+
+    Returns:
+        The tasks (and declared futures) that wait for it, each once.
+    """
+    found: dict[int, Any] = {}
+    seen = {id(future)}
+    ahead: list[object] = [future]
+    while ahead:
+        current = ahead.pop()
+        claimed: set[int] = set()
+        for callback in callbacks_of(current):
+            meaning = _meaning(callback)
+            found.update((id(waiter), waiter) for waiter in meaning.waiters)
+            if HAS_NATIVE_AWAITED_BY:  # below, nobody but the application declares
+                claimed.add(id(meaning.claimed))
+            for via in meaning.via:
+                if id(via) not in seen and is_future(via):
+                    seen.add(id(via))
+                    ahead.append(via)
+        for waiter in declared(current):
+            if id(waiter) not in claimed:
+                found[id(waiter)] = waiter
+    if is_task(future):
+        found.update((id(waiter), waiter) for waiter in _waits_for_task(future))
+    return list(found.values())
+
+
+def _waits_for_task(task: object) -> Iterator[Future]:
+    """Who waits for a task in a way that leaves nothing in its callbacks."""
+    coroutine = coroutine_of(task)
+    if type(coroutine) is not types.CoroutineType:
+        return
+    if coroutine.cr_code is _CONNECT_PIPES:
+        # The spawn of a subprocess waits for a future that this coroutine has as an argument (gh-157259).
+        for argument in filter(is_future, gc.get_referents(coroutine)):
+            yield from awaited_by(argument)
+    if coroutine.cr_running:
+        caller = _first_step_caller(task, coroutine)
+        if caller is not None:
+            yield caller
+
+
+def _first_step_caller(task: object, coroutine: types.CoroutineType[Any, Any, Any]) -> Task | None:
+    """The task inside whose step an eager task takes its first one (gh-157299); None for any other task."""
+    frame: types.FrameType | None = sys._getframe(1)
+    root = coroutine.cr_frame
+    while frame is not None and frame is not root:
+        frame = frame.f_back
+    outer: list[types.FrameType] = []
+    while frame is not None and frame.f_code is not _HANDLE_RUN:
+        frame = frame.f_back
+        if frame is not None and frame.f_code.co_flags & CO_COROUTINE:
+            outer.append(frame)
+    if not outer:
+        return None
+    roots = {root_frame_of(other): other for other in tasks.all_tasks(loop_of(task))}
+    return next((roots[frame] for frame in outer if frame in roots), None)

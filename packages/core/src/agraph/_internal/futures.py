@@ -1,0 +1,89 @@
+"""State of asyncio's futures and tasks, of C or Python, read without running anything of the application.
+
+A subclass may define properties over any of these names. So they are read from the C slots of the base class,
+or from the instance dictionary where the base is a Python class.
+"""
+
+from __future__ import annotations
+
+import types
+from asyncio import futures, tasks
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+
+# `asyncio.Future` may be replaced by a test or a debugger; these two are what it comes from.
+PY_FUTURE: type = futures._PyFuture  # type: ignore[attr-defined]
+PY_TASK: type = tasks._PyTask  # type: ignore[attr-defined]
+C_FUTURE: type = getattr(futures, "_CFuture", PY_FUTURE)
+C_TASK: type = getattr(tasks, "_CTask", PY_TASK)
+
+
+def is_future(candidate: object) -> bool:
+    """Whether it is an asyncio future, of C or Python; `isinstance` could run a property `__class__`."""
+    return issubclass(type(candidate), (C_FUTURE, PY_FUTURE))
+
+
+def is_task(candidate: object) -> bool:
+    """Whether it is an asyncio task, of C or Python."""
+    return issubclass(type(candidate), (C_TASK, PY_TASK))
+
+
+def instance_dict(owner: object, base: type) -> dict[str, Any]:
+    """The attributes of an instance of `base`, past any property that a subclass defines."""
+    getter = next(kind.__dict__["__dict__"] for kind in base.__mro__ if "__dict__" in kind.__dict__)
+    found: dict[str, Any] = getter.__get__(owner)
+    return found
+
+
+def callbacks_of(future: object) -> Iterable[object]:
+    if issubclass(type(future), PY_FUTURE):
+        pairs = instance_dict(future, PY_FUTURE).get("_callbacks")
+    else:
+        pairs = C_FUTURE.__dict__["_callbacks"].__get__(future)
+    return [pair[0] for pair in pairs] if pairs else ()
+
+
+def is_pending(future: object) -> bool:
+    if issubclass(type(future), PY_FUTURE):
+        state = instance_dict(future, PY_FUTURE).get("_state", "PENDING")
+    else:
+        state = C_FUTURE.__dict__["_state"].__get__(future)
+    return bool(state == "PENDING")
+
+
+def is_suspended(task: object) -> bool:
+    """Whether a task waits for a future that is still pending: it does not run and is not about to."""
+    if issubclass(type(task), PY_TASK):
+        waiter = instance_dict(task, PY_FUTURE).get("_fut_waiter")
+    else:
+        waiter = C_TASK.__dict__["_fut_waiter"].__get__(task)
+    return waiter is not None and (not is_future(waiter) or is_pending(waiter))
+
+
+def coroutine_of(task: object) -> object:
+    """What a task runs; None when it is no task or, eagerly finished, has nothing left."""
+    if issubclass(type(task), PY_TASK):
+        return instance_dict(task, PY_FUTURE).get("_coro")
+    return C_TASK.__dict__["get_coro"](task) if issubclass(type(task), C_TASK) else None
+
+
+def loop_of(task: object) -> asyncio.AbstractEventLoop:
+    """The loop of a future or task."""
+    kind: Any = PY_FUTURE if issubclass(type(task), PY_FUTURE) else C_FUTURE
+    loop: asyncio.AbstractEventLoop = kind.get_loop(task)
+    return loop
+
+
+def root_frame_of(task: object) -> types.FrameType | None:
+    """The frame of the coroutine that a task runs; None when it runs no builtin coroutine or has finished."""
+    coroutine = coroutine_of(task)
+    return coroutine.cr_frame if type(coroutine) is types.CoroutineType else None
+
+
+def name_of(task: object) -> str:
+    """The name of a task."""
+    kind: Any = PY_TASK if issubclass(type(task), PY_TASK) else C_TASK
+    return str(kind.get_name(task))
