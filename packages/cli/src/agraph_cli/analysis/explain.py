@@ -103,7 +103,7 @@ class _Core:
         nodes = tuple(graph.node(node) for node in members)
         shown = cycle if len(hops) > _MAX_HOPS else hops
         sure = certainty(graph, self.core.level)
-        cut, frees = self._best_cut(len(cycle) == len(members))
+        cut, frees = self._best_cut()
         return Deadlock(
             certainty=sure,
             members=nodes,
@@ -163,15 +163,19 @@ class _Core:
         waits = {node: len(set(self.rest.successors[node]) & self.inside) for node in self.core.members}
         return any(0 < self.graph.need[node] < ways for node, ways in waits.items())
 
-    def _best_cut(self, is_ring: bool) -> tuple[int, int]:
-        # Each member of a plain ring frees the whole ring, so one trial is enough.
-        members = self.core.members[: 1 if is_ring else _MAX_CUTS_TRIED]
-        gains = [(self._freed_by(node), -node) for node in members]
-        best, node = max(gains)
-        return -node, best
+    def _best_cut(self) -> tuple[int, int]:
+        best, most = self.core.members[0], -1
+        for node in self.core.members[:_MAX_CUTS_TRIED]:
+            freed = self._freed_by(node)
+            tasks = sum(self.graph.node(one).kind == "task" for one in freed)
+            if tasks > most:
+                best, most = node, tasks
+            if freed >= self.inside:  # then no other member frees more
+                break
+        return best, most
 
-    def _freed_by(self, seed: int) -> int:
-        """How many tasks could go on, at this level, if one node did: cost is only what is freed."""
+    def _freed_by(self, seed: int) -> set[int]:
+        """What could go on, at this level, if one node did. The cost is that of what is freed."""
         left: dict[int, int] = {}
         free = {seed}
         work = [seed]
@@ -186,7 +190,7 @@ class _Core:
                 if left[by] <= 0 and not shut:
                     free.add(by)
                     work.append(by)
-        return sum(self.graph.node(node).kind == "task" for node in free)
+        return free
 
 
 def _orphans(
