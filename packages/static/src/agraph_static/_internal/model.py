@@ -8,6 +8,9 @@ from typing import Literal
 Confidence = Literal["certain", "likely", "possible"]
 FixKind = Literal["safe", "unsafe"]
 
+CONFIDENCES: tuple[Confidence, ...] = ("certain", "likely", "possible")
+"""Surest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -75,3 +78,39 @@ class Finding:
     related: tuple[Related, ...] = ()
     notes: tuple[str, ...] = ()
     fix: Fix | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileError:
+    """A path that could not be linted.
+
+    Attributes:
+        path: The path as given, or as found below a folder that was given.
+        message: What is wrong with it.
+        help: What to do about it; may be empty.
+    """
+
+    path: str
+    message: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LintResult:
+    """What a run found.
+
+    Attributes:
+        findings: Sorted by path, line, column and code.
+        checked: Number of files that were linted, those that do not parse among them.
+        skipped: Number of files that were named but left out: excluded, or no Python source.
+        failed: Number of paths that could not be read.
+        errors: One for each failed path.
+        notes: Sentences about what was skipped, for stderr.
+    """
+
+    findings: tuple[Finding, ...]
+    checked: int
+    skipped: int
+    failed: int
+    errors: tuple[FileError, ...] = ()
+    notes: tuple[str, ...] = ()

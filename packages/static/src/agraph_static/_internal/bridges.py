@@ -1,0 +1,237 @@
+"""Bridges: a done-callback of one future completes what another task waits for. Used by AG101 and AG111."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agraph_static._internal import vocabulary as words
+from agraph_static._internal.resolutions import Callback, Resolution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import libcst as cst
+
+    from agraph_static._internal.context import Context
+    from agraph_static._internal.flow import Place, Wait
+    from agraph_static._internal.model import Confidence, Finding
+    from agraph_static._internal.semantics import Call, Function
+    from agraph_static._internal.vocabulary import Origin
+    from agraph_static.rules._base import Rule
+
+
+@dataclass(slots=True, eq=False)
+class Bridge:
+    """One bridge.
+
+    Attributes:
+        kind: What is completed: `future`, `event`, `queue`, `semaphore` or `condition`.
+        registration: The call that adds the done-callback.
+        source: The future it is added to.
+        target: The place of what is completed.
+        resolution: The completion in the callback.
+        wait: Who waits for the target; None when it is handed in by the caller.
+        origins: Where the source comes from.
+        confidence: How sure this is a missing edge.
+        reason: Why, as a sentence.
+    """
+
+    kind: str
+    registration: Call
+    source: cst.BaseExpression
+    target: Place
+    resolution: Resolution
+    wait: Wait | None
+    origins: set[Origin]
+    confidence: Confidence
+    reason: str
+
+
+def registrations(context: Context) -> Iterator[tuple[Call, cst.BaseExpression, cst.BaseExpression]]:
+    """Every call that adds a done-callback: the call, the future, the callback."""
+    for call in context.module.calls:
+        if call.name == "add_done_callback" and call.receiver is not None:
+            callback = call.args[0] if call.args else call.keywords.get("fn")
+            if callback is not None:
+                yield call, call.receiver, callback
+            continue
+        positions = words.lookup(words.CALLBACK_ADDERS, call.qualified, call.name)
+        if context.origins.wrappers.get(call.qualified) == "callback":
+            positions = (0, 1)
+        if isinstance(positions, tuple) and len(call.args) > max(positions):
+            yield call, call.args[positions[0]], call.args[positions[1]]
+
+
+def chained(context: Context) -> Iterator[tuple[Call, cst.BaseExpression, Resolution]]:
+    """Every call of a helper that completes one future from another: the call, the source, what is completed."""
+    for call in context.module.calls:
+        positions = words.lookup(words.CHAINERS, call.qualified, call.name)
+        if context.origins.wrappers.get(call.qualified) == "chain":
+            positions = (0, 1)
+        if not isinstance(positions, tuple) or len(call.args) <= max(positions):
+            continue
+        place = context.flow.place(call.args[positions[1]], call.function)
+        if place is not None:
+            yield call, call.args[positions[0]], Resolution("future", place, call.node, call.function)
+
+
+def bridges(context: Context) -> Iterator[Bridge]:
+    """Every bridge of a module whose edge is not recorded, once for each target and function."""
+    seen: set[tuple[int, Place]] = set()
+    for call, source, expression in registrations(context):
+        callback = context.resolver.callback(expression, call.function)
+        if callback is None:
+            continue
+        for resolution in context.resolver.of_callback(callback):
+            key = (id(call.function), context.flow.root(resolution.place))
+            if key in seen:
+                continue
+            bridge = _judge(context, call, source, callback, resolution)
+            if bridge is not None:
+                seen.add(key)
+                yield bridge
+    for call, source, resolution in chained(context):
+        key = (id(call.function), context.flow.root(resolution.place))
+        bridge = None if key in seen else _judge(context, call, source, None, resolution)
+        if bridge is not None:
+            seen.add(key)
+            yield bridge
+
+
+def _judge(
+    context: Context,
+    call: Call,
+    source: cst.BaseExpression,
+    callback: Callback | None,
+    resolution: Resolution,
+) -> Bridge | None:
+    flow = context.flow
+    source_place = flow.place(source, call.function)
+    if source_place is not None and flow.root(source_place) == flow.root(resolution.place):
+        return None
+    if resolution.threadsafe or _records_edges(context, call, callback, resolution):
+        return None
+    wait = _wait_for(context, resolution)
+    helper = (
+        wait is None and _is_parameter(context, resolution.place) and _is_parameter(context, source_place)
+    )
+    if wait is None and not helper:
+        return None
+    if wait is not None and source_place is not None and _waits_for_both(context, wait, source_place):
+        return None
+    if _only_fans_out_errors(context, resolution, call.function):
+        return None
+    origins = context.origins.of(source, call.function)
+    judged = _confidence(context, origins, source, call.function, helper=helper)
+    if judged is None:
+        return None
+    confidence, reason = judged
+    return Bridge(
+        resolution.kind, call, source, resolution.place, resolution, wait, origins, confidence, reason
+    )  # fmt: skip
+
+
+def _wait_for(context: Context, resolution: Resolution) -> Wait | None:
+    """The first wait on what is completed, the plainest kind first."""
+    waits = context.flow.waits(resolution.place)
+    if resolution.kind != "future":
+        methods = words.HOP_WAITS[resolution.kind]
+        return next((one for one in waits if one.kind == "method" and one.method in methods), None)
+    for kind in ("await", "pass", "method", "return"):
+        for one in waits:
+            if one.kind == kind and (kind != "method" or one.method == "__await__"):
+                return one
+    return None
+
+
+def _is_parameter(context: Context, place: Place | None) -> bool:
+    if place is None:
+        return False
+    for kind, owner, path in context.flow.members(place):
+        if kind == "v":
+            function = next((one for one in context.module.functions if id(one) == owner), None)
+            if function is not None and any(one.kind == "param" for one in function.bindings.get(path, ())):
+                return True
+    return False
+
+
+def _waits_for_both(context: Context, wait: Wait, source: Place) -> bool:
+    """`await asyncio.wait({waiter, task})` records the edge to the task itself."""
+    return any(other.node is wait.node for other in context.flow.waits(source, hops=0))
+
+
+def _only_fans_out_errors(context: Context, resolution: Resolution, function: Function) -> bool:
+    """The callback only fails what something else completes: `for fut in pending: fut.set_exception(...)`."""
+    if resolution.kind != "future" or not resolution.only_exception:
+        return False
+    root = context.flow.root(resolution.place)
+    for call in context.module.calls:
+        if call.name != "set_result" or call.receiver is None:
+            continue
+        place = context.flow.place(call.receiver, call.function)
+        if place is not None and context.flow.root(place) == root:
+            return call.function is not resolution.function
+    return context.flow.root(resolution.place)[2].endswith("[]") and function is not resolution.function
+
+
+def _records_edges(context: Context, call: Call, callback: Callback | None, resolution: Resolution) -> bool:
+    """Whether the code around it already calls `future_add_to_awaited_by`."""
+    around = [one for one in call.function.lineage() if one.parent is not None]
+    candidates = list(around[-1].subtree()) if around else [call.function]
+    for function in (callback.function if callback else None, resolution.function):
+        if function is not None:
+            candidates.append(function)
+    if resolution.place[0] == "s" and call.function.owner is not None:
+        candidates.extend(call.function.owner.methods.values())
+    helpers = [context.flow.callee(one) for function in candidates for one in function.calls]
+    return any(
+        words.ADD_EDGE in one.name or one.name == "_awaited_by_add"
+        for function in (*candidates, *(helper for helper in helpers if helper is not None))
+        for one in function.calls
+    )
+
+
+def _confidence(
+    context: Context, origins: set[Origin], source: cst.BaseExpression, function: Function, *, helper: bool
+) -> tuple[Confidence, str] | None:
+    """How sure it is that a task stands behind the source; None when it is known that none does."""
+    name = context.code(source)
+    if "task" in origins:
+        if origins & {"thread", "future", "io"}:
+            return "likely", f"`{name}` can be a task"
+        return "certain", f"`{name}` is a task: it completes by itself"
+    if origins & {"thread", "io"}:
+        return None
+    place = context.flow.place(source, function)
+    if "param" in origins:
+        if place is not None and any(member[2].endswith("[]") for member in context.flow.members(place)):
+            return "certain", f"`{name}` is an item of a collection of futures that the caller passes in"
+        if helper:
+            return "likely", "both futures are handed in by the caller, and the source can be a task"
+        if place is not None and context.origins.has_task_method(place):
+            return "likely", f"`{name}` is handed in by the caller and treated as a task"
+    return "possible", f"it is not known whether a task stands behind `{name}`"
+
+
+def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
+    """Say a bridge as a finding of AG101."""
+    call = bridge.registration
+    target = context.name_of(bridge.target)
+    source = context.code(bridge.source)
+    related = []
+    if bridge.resolution.node is not call.node:
+        related.append(context.related(bridge.resolution.node, f"`{target}` is resolved here"))
+    if bridge.wait is not None:
+        verb = "returned to be awaited" if bridge.wait.kind == "return" else "awaited"
+        related.append(context.related(bridge.wait.node, f"`{target}` is {verb} here"))
+    return context.finding(
+        rule, call.node, call.function,
+        f"`{target}` is completed by a done-callback of `{source}`, but no edge joins the task that waits for it to `{source}`",
+        confidence=bridge.confidence,
+        label=f"the wait for `{target}` is really a wait for `{source}`",
+        help=f"call `future_add_to_awaited_by({source}, task)` before the wait, and "
+        f"`future_discard_from_awaited_by({source}, task)` in the done-callback and in a `finally`",
+        related=related,
+        notes=(f"{bridge.reason} ({bridge.confidence})",),
+    )  # fmt: skip

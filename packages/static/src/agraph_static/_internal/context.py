@@ -1,0 +1,85 @@
+"""What a rule is given: the model of one module, and a way to write findings."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from agraph_static._internal.flow import Flow, Place
+from agraph_static._internal.model import Confidence, Finding, Fix, Related
+from agraph_static._internal.origins import Origins
+from agraph_static._internal.resolutions import Resolver
+from agraph_static._internal.semantics import Function, Module
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agraph_static._internal.config import LintConfig
+    from agraph_static.rules._base import Rule
+
+
+class Context:
+    """One module under the rules. The parts are computed when first asked for."""
+
+    def __init__(self, text: str, path: str, config: LintConfig) -> None:
+        """Parse and index a module.
+
+        Args:
+            text: The source; it must parse.
+            path: The file as given.
+            config: The configuration; its `extra_wrappers` are names the model then knows.
+        """
+        self.path = path
+        self.config = config
+        self.module = Module(text, path, cst.parse_module(text))
+
+    @cached_property
+    def flow(self) -> Flow:
+        """The places of the module."""
+        return Flow(self.module)
+
+    @cached_property
+    def origins(self) -> Origins:
+        """Where values come from."""
+        return Origins(self.module, self.flow, dict(self.config.extra_wrappers))
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        """What callbacks and coroutines complete."""
+        return Resolver(self.module, self.flow, self.origins)
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The source of a node on one line, shortened."""
+        text = " ".join(self.module.tree.code_for_node(node).split())
+        return text if len(text) <= 60 else text[:57] + "..."
+
+    def name_of(self, place: Place) -> str:
+        """How to call a place in a message."""
+        kind, _, path = place
+        return ("self" + path if kind == "s" else path).replace("[]", "[...]")
+
+    def related(self, node: cst.CSTNode, message: str) -> Related:
+        """A second place."""
+        return Related(self.path, self.module.positions.span(node), message)
+
+    def finding(
+        self,
+        rule: type[Rule],
+        node: cst.CSTNode,
+        function: Function,
+        message: str,
+        *,
+        confidence: Confidence = "certain",
+        label: str = "",
+        help: str = "",  # noqa: A002 - the word of the contract
+        related: Iterable[Related] = (),
+        notes: Iterable[str] = (),
+        fix: Fix | None = None,
+    ) -> Finding:
+        """A finding at a node of this module."""
+        return Finding(
+            rule.code, confidence, message, self.path, self.module.positions.span(node), function.qualname,
+            label, help, tuple(related), tuple(notes), fix,
+        )  # fmt: skip

@@ -1,0 +1,87 @@
+"""The pipeline of one file: bytes test, standard parser, libcst and the rules, suppressions."""
+
+from __future__ import annotations
+
+from agraph_static._internal import suppress, triage
+from agraph_static._internal.config import LintConfig
+from agraph_static._internal.model import CONFIDENCES, Finding
+from agraph_static._internal.registry import all_rules, selected_codes
+from agraph_static._internal.source import decode, parse, syntax_finding
+
+_ENGINE_CODES = frozenset({"AG001", "AG900"})
+
+
+def sort_key(finding: Finding) -> tuple[str, int, int, str]:
+    """The order of findings in every output."""
+    return finding.path, finding.span.line, finding.span.column, finding.code
+
+
+def lint_source(
+    source: str | bytes, path: str = "<stdin>", config: LintConfig | None = None
+) -> list[Finding]:
+    """Lint one source text.
+
+    Args:
+        source: The text, or the bytes of a file (decoded as Python does it).
+        path: What findings give as their path.
+        config: What to report; the defaults when None. Per-file ignores and excludes are not applied here.
+
+    Returns:
+        The findings, sorted by line, column and code. A text that does not parse is one finding, AG001.
+    """
+    config = config or LintConfig()
+    text = decode(source, path) if isinstance(source, bytes) else source
+    if isinstance(text, Finding):
+        return _select([text], config)
+    return lint_text(text.removeprefix("\ufeff"), path, config)
+
+
+def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
+    """Lint decoded text."""
+    tree = parse(text, path)
+    if isinstance(tree, Finding):
+        return _select([tree], config)
+    data = text.encode("utf-8", errors="surrogatepass")
+    findings: list[Finding] = []
+    if triage.may_matter(data) and triage.is_candidate(tree):
+        findings = _select(run_rules(text, path, config), config)
+    if findings or "agraph:" in text:
+        findings = _suppress(findings, text, path, config)
+    return sorted(findings, key=sort_key)
+
+
+def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
+    """Run the selected rules over the libcst tree of a text that parses."""
+    import libcst  # noqa: PLC0415 - a third of a second, only for the few files that need it
+
+    from agraph_static._internal.context import Context  # noqa: PLC0415 - imports libcst
+
+    try:
+        context = Context(text, path, config)
+    except libcst.ParserSyntaxError as error:
+        reason = f"libcst {libcst.LIBCST_VERSION} cannot read what this Python can"
+        return [syntax_finding(path, error.raw_line, error.raw_column + 1, reason)]
+    codes = selected_codes(config)
+    found: list[Finding] = []
+    for rule in all_rules():
+        if rule.code in codes:
+            found.extend(rule.check(context))
+    return found
+
+
+def _select(findings: list[Finding], config: LintConfig) -> list[Finding]:
+    codes = selected_codes(config)
+    sure = CONFIDENCES[: CONFIDENCES.index(config.min_confidence) + 1]
+    return [one for one in findings if one.code in codes and one.confidence in sure]
+
+
+def _suppress(findings: list[Finding], text: str, path: str, config: LintConfig) -> list[Finding]:
+    if not suppress.has_comments(text):
+        return findings
+    suppressions = suppress.comments(text)
+    kept = suppress.apply(findings, suppressions)
+    codes = selected_codes(config)
+    if "AG900" in codes:
+        extra = suppress.unused(path, suppressions, codes - _ENGINE_CODES)
+        kept.extend(suppress.apply(extra, [one for one in suppressions if "AG900" in one.codes]))
+    return kept

@@ -1,0 +1,417 @@
+"""Which expressions name the same object, where objects come from, and who waits for them.
+
+A place is a name that can hold a future: a variable of one function, an attribute of one class, an item of a
+container. Places that are assigned to each other are one group (union-find; the order of statements is ignored,
+which over-approximates). A group knows the values it was given and the waits on it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from agraph_static._internal import vocabulary as words
+from agraph_static._internal.tree import dotted
+
+if TYPE_CHECKING:
+    from agraph_static._internal.semantics import Assignment, Call, Class, Function, Module
+
+Place = tuple[str, object, str]
+"""Kind ("v": variable, "s": attribute of a class, "o": attribute of something unknown), owner, path."""
+
+_TRANSPARENT = frozenset(
+    {"list", "set", "tuple", "sorted", "reversed", "frozenset", "cast", "typing.cast", "iter"}
+)
+_VALUE_LAST = frozenset({"cast", "typing.cast"})
+
+
+@dataclass(slots=True, eq=False)
+class Wait:
+    """A place where something waits for an object.
+
+    Attributes:
+        kind: `await`; `pass`: given to an awaited call, as in `await wait_for(x)`; `return`: handed to the caller,
+            who will wait; `method`: a method of it is awaited, as in `await event.wait()`.
+        node: The await or return.
+        function: Where it stands.
+        method: The method's name for kind `method`.
+    """
+
+    kind: str
+    node: cst.CSTNode
+    function: Function
+    method: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Value:
+    """An expression that a group was given."""
+
+    node: cst.BaseExpression
+    function: Function
+
+
+class Flow:
+    """The places of one module. Built once, then asked."""
+
+    def __init__(self, module: Module) -> None:
+        """Group the places of a module and collect values and waits.
+
+        Args:
+            module: The indexed module.
+        """
+        self.module = module
+        self._parent: dict[Place, Place] = {}
+        self._values: dict[Place, list[Value]] = defaultdict(list)
+        self._waits: dict[Place, list[Wait]] = defaultdict(list)
+        self._passed: dict[Place, list[tuple[Function, str]]] = defaultdict(list)
+        self._members: dict[Place, list[Place]] = defaultdict(list)
+        self.stored: set[Place] = set()
+        self.arguments: dict[tuple[int, str], list[Value]] = defaultdict(list)
+        for function in module.functions:
+            for assignment in function.assignments:
+                self._assign(assignment)
+        for call in module.calls:
+            self._call(call)
+        for function in module.functions:
+            self._collect_waits(function)
+        self._close()
+
+    def _collect_waits(self, function: Function) -> None:
+        for node in function.awaits:
+            self._wait("await", node.expression, node, function)
+        for value in function.returns:
+            self._wait("return", value, value, function)
+        for with_ in function.withs:
+            if with_.asynchronous is not None:
+                for item in with_.items:
+                    self._wait_method(item.item, "acquire", item, function)
+
+    # Places
+
+    def place(self, expression: cst.CSTNode | None, function: Function) -> Place | None:
+        """The place an expression names, or None."""
+        suffix: list[str] = []
+        while expression is not None:
+            if isinstance(expression, cst.Name):
+                return self._named(expression.value, "".join(reversed(suffix)), function)
+            if isinstance(expression, cst.Attribute):
+                suffix.append("." + expression.attr.value)
+                expression = expression.value
+            elif isinstance(expression, cst.Subscript):
+                suffix.append("[]")
+                expression = expression.value
+            elif isinstance(expression, cst.Call):
+                step = _through_call(expression)
+                if step is None:
+                    return None
+                expression, taken = step
+                suffix.append(taken)
+            else:
+                return None
+        return None
+
+    def below(self, expression: cst.BaseExpression, rest: str, function: Function) -> Place | None:
+        """The place of `expression` followed by a path such as `.result` or `[]`."""
+        if isinstance(expression, cst.Name):
+            return self._named(expression.value, rest, function)
+        place = self.place(expression, function)
+        return None if place is None else (place[0], place[1], place[2] + rest)
+
+    def _named(self, name: str, suffix: str, function: Function) -> Place:
+        if suffix.startswith(".") and function.owner is not None and name == function.self_name:
+            return ("s", self.module.class_family(function.owner), suffix)
+        if suffix.startswith("."):
+            owner = self._class_of(name, function)
+            if owner is not None:
+                return ("s", self.module.class_family(owner), suffix)
+            return ("o", "", name + suffix)
+        scope = self.module.scope_of(name, function)
+        return ("v", id(scope), name + suffix)
+
+    def _class_of(self, name: str, function: Function) -> Class | None:
+        """The class of this module that a variable is an instance of, when that is plain to see."""
+        scope = self.module.scope_of(name, function)
+        if scope is None:
+            return None
+        for binding in scope.bindings[name]:
+            if binding.kind == "assign" and isinstance(binding.value, cst.Call):
+                found = self.module.classes.get(dotted(binding.value.func))
+            elif binding.kind == "param" and isinstance(binding.node, cst.Param):
+                found = self.module.classes.get(_annotation(binding.node))
+            else:
+                found = None
+            if found is not None:
+                return found
+        return None
+
+    def item(self, container: Place) -> Place:
+        """The place of the items of a container."""
+        kind, owner, path = container
+        return (kind, owner, path + "[]")
+
+    def root(self, place: Place) -> Place:
+        """The place that stands for the group."""
+        parent = self._parent
+        path = []
+        while (above := parent.get(place)) is not None:
+            path.append(place)
+            place = above
+        for one in path:
+            parent[one] = place
+        return place
+
+    def _join(self, one: Place, other: Place) -> None:
+        first, second = self.root(one), self.root(other)
+        if first != second:
+            self._parent[second] = first
+
+    # Building
+
+    def _assign(self, assignment: Assignment) -> None:
+        target = self.place(assignment.target, assignment.function)
+        if target is None:
+            return
+        if target[0] != "v" or target[2].endswith("[]"):
+            self.stored.add(target)
+        if assignment.kind in ("for", "unpack"):
+            self._bind_item(target, assignment)
+        elif assignment.kind == "assign":
+            self._bind(target, assignment.value, assignment.function)
+
+    def _bind_item(self, target: Place, assignment: Assignment) -> None:
+        container = self.place(assignment.value, assignment.function)
+        if container is not None:
+            self._join(self.item(container), target)
+        else:
+            for element in _elements(assignment.value):
+                self._bind(target, element, assignment.function)
+            if assignment.kind == "unpack":
+                self._values[target].append(Value(assignment.value, assignment.function))
+
+    def _bind(self, target: Place, value: cst.BaseExpression, function: Function) -> None:
+        pending = [value]
+        while pending:
+            one = pending.pop()
+            if isinstance(one, cst.IfExp):
+                pending.extend((one.body, one.orelse))
+                continue
+            if isinstance(one, cst.BooleanOperation):
+                pending.extend((one.left, one.right))
+                continue
+            if isinstance(one, cst.NamedExpr):
+                one = one.target
+            source = self.place(one, function)
+            if source is not None:
+                self._join(source, target)
+                continue
+            self._values[target].append(Value(one, function))
+            for element in _elements(one):
+                self._bind_element(self.item(target), element, function)
+
+    def _bind_element(self, target: Place, element: cst.BaseExpression, function: Function) -> None:
+        source = self.place(element, function)
+        if source is not None:
+            self._join(source, target)
+        else:
+            self._values[target].append(Value(element, function))
+
+    def _call(self, call: Call) -> None:
+        if call.receiver is not None and call.name in words.CONTAINER_ADDS and call.args:
+            container = self.place(call.receiver, call.function)
+            if container is not None:
+                self._bind_element(self.item(container), call.args[-1], call.function)
+                self.stored.add(self.item(container))
+        elif call.receiver is not None and call.name == "setdefault" and len(call.args) > 1:
+            container = self.place(call.receiver, call.function)
+            if container is not None:
+                self._bind_element(self.item(container), call.args[1], call.function)
+                self.stored.add(self.item(container))
+        callee = self.callee(call)
+        if callee is None:
+            return
+        for name, value in bound_arguments(call, callee):
+            self.arguments[id(callee), name].append(Value(value, call.function))
+            place = self.place(value, call.function)
+            if place is not None:
+                self._passed[place].append((callee, name))
+
+    def callee(self, call: Call) -> Function | None:
+        """The function of this module that a call runs: by name, `self.method` or a class's `__init__`."""
+        if call.receiver is None:
+            return self.named_function(call.name, call.function)
+        if isinstance(call.receiver, cst.Name):
+            receiver = call.receiver.value
+            if call.function.owner is not None and receiver == call.function.self_name:
+                return self.module.find_method(call.function.owner, call.name)
+            owner = self.module.classes.get(receiver) or self._class_of(receiver, call.function)
+            return self.module.find_method(owner, call.name)
+        if dotted(call.receiver) == "super()" and call.function.owner is not None:
+            bases = [self.module.classes.get(base) for base in call.function.owner.bases]
+            return next(
+                (found for base in bases if (found := self.module.find_method(base, call.name))), None
+            )
+        return None
+
+    def named_function(self, name: str, function: Function) -> Function | None:
+        """The function of this module that a plain name stands for; a class's `__init__` for a class."""
+        scope = self.module.scope_of(name, function)
+        if scope is None:
+            return None
+        found = scope.functions.get(name)
+        if found is None and any(binding.kind == "class" for binding in scope.bindings[name]):
+            qualname = f"{scope.qualname}.{name}" if scope.qualname else name
+            found = self.module.find_method(self.module.classes.get(qualname), "__init__")
+        return found
+
+    def _wait(self, kind: str, expression: cst.BaseExpression, node: cst.CSTNode, function: Function) -> None:
+        pending: list[tuple[cst.CSTNode, str]] = [(expression, kind)]
+        while pending:
+            current, how = pending.pop()
+            place = self.place(current, function)
+            if place is not None:
+                self._waits[place].append(Wait(how, node, function))
+            if isinstance(current, cst.Call):
+                self._wait_call(current, kind, node, function, pending)
+            elif isinstance(current, (cst.IfExp,)):
+                pending.extend(((current.body, how), (current.orelse, how)))
+            elif isinstance(current, cst.BooleanOperation):
+                pending.extend(((current.left, how), (current.right, how)))
+            elif isinstance(current, cst.Await) and kind == "return":
+                continue  # the await itself was seen
+            elif isinstance(current, (cst.Tuple, cst.List, cst.Set)):
+                pending.extend((element.value, _weaker(how)) for element in current.elements)
+            elif isinstance(current, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
+                pending.append((current.elt, _weaker(how)))
+            elif isinstance(current, (cst.BinaryOperation,)):
+                pending.extend(((current.left, _weaker(how)), (current.right, _weaker(how))))
+
+    def _wait_call(
+        self,
+        call: cst.Call,
+        kind: str,
+        node: cst.CSTNode,
+        function: Function,
+        pending: list[tuple[cst.CSTNode, str]],
+    ) -> None:
+        if isinstance(call.func, cst.Attribute):
+            self._wait_method(call.func.value, call.func.attr.value, node, function)
+        if kind == "return" and dotted(call.func).rpartition(".")[2] not in (
+            "shield",
+            "wait_for",
+            "ensure_future",
+        ):
+            return
+        pending.extend((arg.value, "pass") for arg in call.args)
+
+    def _wait_method(self, receiver: cst.CSTNode, method: str, node: cst.CSTNode, function: Function) -> None:
+        place = self.place(receiver, function)
+        if place is not None:
+            self._waits[place].append(Wait("method", node, function, method))
+
+    # Asking
+
+    def _close(self) -> None:
+        """Move what was collected to the groups' roots."""
+        for table in (self._values, self._waits, self._passed):
+            for place in list(table):
+                root = self.root(place)
+                if root != place:
+                    table[root].extend(table.pop(place))  # type: ignore[arg-type]
+        self.stored = {self.root(place) for place in self.stored}
+        for place in {*self._parent, *self._parent.values()}:
+            self._members[self.root(place)].append(place)
+
+    def members(self, place: Place) -> list[Place]:
+        """All places of a group."""
+        root = self.root(place)
+        return self._members.get(root) or [root]
+
+    def values(self, place: Place) -> list[Value]:
+        """What a place may hold, as far as it is written in this module."""
+        return self._values.get(self.root(place), [])
+
+    def waits(self, place: Place, *, hops: int = 1) -> list[Wait]:
+        """Who waits for what a place holds, also in functions of the module it is passed to."""
+        root = self.root(place)
+        found = list(self._waits.get(root, ()))
+        if hops:
+            for callee, name in self._passed.get(root, ()):
+                found.extend(
+                    wait
+                    for wait in self.waits(("v", id(callee), name), hops=hops - 1)
+                    if wait.kind != "return"
+                )
+        return found
+
+    def is_stored(self, place: Place) -> bool:
+        """Whether others can reach it: an attribute or an item of a container holds it."""
+        return self.root(place) in self.stored
+
+
+def bound_arguments(call: Call, callee: Function, *, skip: int = 0) -> list[tuple[str, cst.BaseExpression]]:
+    """Pairs of parameter and argument of a call. `skip` leaves out leading parameters that are bound already."""
+    params = callee.params
+    offset = skip + (1 if callee.is_method and not _calls_plain_class(call, callee) else 0)
+    pairs = [
+        (params[index + offset], value)
+        for index, value in enumerate(call.args)
+        if index + offset < len(params) and not isinstance(value, cst.StarredElement)
+    ]
+    pairs.extend((name, value) for name, value in call.keywords.items() if name in callee.bindings)
+    return pairs
+
+
+def _calls_plain_class(call: Call, callee: Function) -> bool:
+    """`Class.method(instance)`: the instance is written out."""
+    return (
+        isinstance(call.receiver, cst.Name)
+        and callee.owner is not None
+        and call.receiver.value == callee.owner.name
+    )
+
+
+def _weaker(kind: str) -> str:
+    return "pass" if kind == "await" else kind
+
+
+def _through_call(call: cst.Call) -> tuple[cst.BaseExpression, str] | None:
+    """`list(x)` is x for our purpose, `x.pop()` an item of x."""
+    func = call.func
+    if isinstance(func, cst.Attribute):
+        name = func.attr.value
+        if name in words.CONTAINER_TAKES:
+            return func.value, "[]"
+        if name in words.CONTAINER_VIEWS:
+            return func.value, ""
+        return (call.args[-1].value, "") if name == "cast" and call.args else None
+    if isinstance(func, cst.Name) and func.value in _TRANSPARENT and call.args:
+        return call.args[-1 if func.value in _VALUE_LAST else 0].value, ""
+    return None
+
+
+def _elements(value: cst.BaseExpression) -> list[cst.BaseExpression]:
+    """The expressions of the items of a display or comprehension."""
+    if isinstance(value, (cst.List, cst.Set, cst.Tuple)):
+        return [element.value for element in value.elements]
+    if isinstance(value, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
+        return [value.elt]
+    if isinstance(value, cst.DictComp):
+        return [value.value]
+    if isinstance(value, cst.Dict):
+        return [element.value for element in value.elements]
+    if isinstance(value, cst.Call) and dotted(value.func) == "map" and len(value.args) > 1:
+        return [cst.Call(value.args[0].value, value.args[1:])]
+    if isinstance(value, cst.Call) and dotted(value.func) in _TRANSPARENT and value.args:
+        return _elements(value.args[0].value)
+    return []
+
+
+def _annotation(parameter: cst.Param) -> str:
+    if parameter.annotation is None:
+        return ""
+    annotation = parameter.annotation.annotation
+    return annotation.raw_value if isinstance(annotation, cst.SimpleString) else dotted(annotation)

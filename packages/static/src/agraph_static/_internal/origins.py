@@ -1,0 +1,163 @@
+"""Where a value comes from: a task, a bare future, a thread, I/O. It decides how sure a finding is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from agraph_static._internal import vocabulary as words
+from agraph_static._internal.tree import dotted
+
+if TYPE_CHECKING:
+    from agraph_static._internal.flow import Flow, Place, Value
+    from agraph_static._internal.semantics import Function, Module
+    from agraph_static._internal.vocabulary import Origin
+
+_HOPS = 3
+"""How many calls and variables are followed."""
+
+_TASK_ONLY = frozenset(
+    {"get_name", "set_name", "get_coro", "cancelling", "uncancel", "get_stack", "get_context"}
+)
+_WRAPPED = frozenset({"Optional", "Union", "typing.Optional"})
+
+
+class Origins:
+    """Answers for one module."""
+
+    def __init__(self, module: Module, flow: Flow, wrappers: dict[str, str]) -> None:
+        """Keep what is asked from.
+
+        Args:
+            module: The indexed module.
+            flow: Its places.
+            wrappers: The configured helper functions and their roles.
+        """
+        self.module = module
+        self.flow = flow
+        self.wrappers = wrappers
+
+    def of(self, expression: cst.BaseExpression, function: Function, hops: int = _HOPS) -> set[Origin]:
+        """All origins an expression may have; `unknown` when nothing is known."""
+        place = self.flow.place(expression, function)
+        if place is not None:
+            return self.of_place(place, hops)
+        return self._of_value(expression, function, hops) or {"unknown"}
+
+    def of_place(self, place: Place, hops: int = _HOPS) -> set[Origin]:
+        """All origins of what a place may hold."""
+        found: set[Origin] = set()
+        if hops > 0:
+            for value in self.flow.values(place):
+                found |= self._of_value(value.node, value.function, hops - 1)
+            for member in self.flow.members(place):
+                found |= self._of_parameter(member, hops)
+        found.discard("none")
+        return found or {"unknown"}
+
+    def _of_parameter(self, place: Place, hops: int) -> set[Origin]:
+        kind, owner, path = place
+        if kind != "v":
+            return set()
+        function = next((one for one in self.module.functions if id(one) == owner), None)
+        name = path.removesuffix("[]")
+        bindings = function.bindings.get(name, ()) if function is not None else ()
+        if function is None or not any(binding.kind == "param" for binding in bindings):
+            return set()
+        found: set[Origin] = {"param"}
+        for binding in bindings:
+            if isinstance(binding.node, cst.Param) and binding.node.annotation is not None:
+                found |= _of_annotation(binding.node.annotation.annotation, self.module)
+        for value in self.flow.arguments.get((owner, name), ()) if isinstance(owner, int) else ():
+            found |= self._of_argument(value, path[len(name) :], hops - 1)
+        return found
+
+    def _of_argument(self, value: Value, suffix: str, hops: int) -> set[Origin]:
+        if hops <= 0:
+            return set()
+        place = self.flow.place(value.node, value.function)
+        if place is not None:
+            found = self.of_place((place[0], place[1], place[2] + suffix), hops)
+        else:
+            found = self._of_value(value.node, value.function, hops)
+        return found - {"unknown"}
+
+    def _of_value(self, node: cst.BaseExpression, function: Function, hops: int) -> set[Origin]:
+        if isinstance(node, cst.Call):
+            return {self.of_call(node, function)} if hops <= 0 else self._of_call_deep(node, function, hops)
+        if isinstance(node, cst.Name) and node.value == "None":
+            return {"none"}
+        return {"unknown"} if isinstance(node, cst.Await) else set()
+
+    def _of_call_deep(self, node: cst.Call, function: Function, hops: int) -> set[Origin]:
+        origin = self.of_call(node, function)
+        if origin not in ("unknown", "io"):
+            return {origin}
+        call = next((one for one in function.calls if one.node is node), None)
+        callee = self.flow.callee(call) if call is not None else None
+        if callee is None or callee.is_async or callee.name == "__init__":
+            return {origin}
+        found: set[Origin] = set()
+        for returned in callee.returns:
+            found |= self.of(returned, callee, hops - 1)
+        return found or {origin}
+
+    def of_call(self, node: cst.Call, function: Function) -> Origin:
+        """What the call of a known maker returns."""
+        path = dotted(node.func).replace("[]", "")
+        qualified = self.module.qualify(path)
+        name = qualified.rpartition(".")[2]
+        role = self.wrappers.get(qualified) or self.wrappers.get(name)
+        if role in ("task", "future"):
+            return "task" if role == "task" else "future"
+        if (
+            qualified in words.THREAD_FUNCTIONS
+            or name in words.THREAD_METHODS
+            or qualified.startswith("threading.")
+        ):
+            return "thread"
+        if name in words.TASK_METHODS or qualified in words.TASK_FUNCTIONS or name == "current_task":
+            return "task"
+        if name in words.FUTURE_METHODS:
+            return "future"
+        primitive = words.PRIMITIVES.get(qualified) or _relative_primitive(qualified)
+        if primitive is not None:
+            return primitive
+        if name in ("Future", "_GatheringFuture"):
+            return "thread" if qualified.startswith("concurrent.") else "future"
+        if name in words.IO_METHODS:
+            return "io"
+        return "unknown"
+
+    def has_task_method(self, place: Place) -> bool:
+        """Whether a method that only tasks have is called on it, or it is cancelled: the owner treats it as a task."""
+        root = self.flow.root(place)
+        for call in self.module.calls:
+            if call.receiver is None or (call.name not in _TASK_ONLY and call.name != "cancel"):
+                continue
+            target = self.flow.place(call.receiver, call.function)
+            if target is not None and self.flow.root(target) == root:
+                return True
+        return False
+
+
+def _relative_primitive(qualified: str) -> Origin | None:
+    """Asyncio's own modules import each other relatively: `.locks.Event`, `locks.Event`."""
+    tail = ".".join(qualified.lstrip(".").split(".")[-2:])
+    return words.PRIMITIVES.get("asyncio." + tail) if tail.startswith(("locks.", "queues.")) else None
+
+
+def _of_annotation(annotation: cst.BaseExpression, module: Module) -> set[Origin]:
+    """`asyncio.Task[...]`, `"Task"` or one of them in a union or container says it is a task."""
+    text = (
+        annotation.raw_value
+        if isinstance(annotation, cst.SimpleString)
+        else module.tree.code_for_node(annotation)
+    )
+    for word in ("Task[", "asyncio.Task", "Task]"):
+        if word in text:
+            return {"task"}
+    if text == "Task":
+        return {"task"}
+    return {"thread"} if "concurrent.futures" in text else set()

@@ -1,0 +1,20 @@
+"""AG001: a file that does not parse."""
+
+from __future__ import annotations
+
+from agraph_static.rules._base import Rule
+
+
+class SyntaxErrorRule(Rule):
+    """Reported by the engine; the run goes on with the other files."""
+
+    code = "AG001"
+    name = "syntax-error"
+    summary = "The file does not parse, so it was not checked"
+    why = """\
+No rule can say anything about a file that Python itself cannot read. The finding points at the line where the parser
+gave up. It cannot be suppressed by a comment, since comments of such a file cannot be read either.
+
+The grammar is that of the Python that runs agraph. Run it with the newest Python your code is written for."""
+    good = ("total = 1 + 2\n",)
+    bad = ("total = 1 +  # error: AG001\n",)
