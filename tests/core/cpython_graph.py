@@ -52,7 +52,9 @@ def generator_view(code):
 def graph_view(entry):
     """The graph, with frames that have `f_generator`."""
     frames = [item.frame for item in entry.call_stack]
-    views = [SimpleNamespace(f_code=frame.f_code, f_generator=generator_view(frame.f_code)) for frame in frames]
+    views = [
+        SimpleNamespace(f_code=frame.f_code, f_generator=generator_view(frame.f_code)) for frame in frames
+    ]
     return SimpleNamespace(
         future=entry.future,
         call_stack=[SimpleNamespace(frame=view) for view in views],
@@ -68,7 +70,9 @@ def functions_of(files):
     found = set()
     for file in files:
         tree = ast.parse(file.read_bytes())
-        found |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+        found |= {
+            node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
     return found
 
 
@@ -89,7 +93,9 @@ def older_cases(module, path):
         def setUp(self):
             self.saved = asyncio.Future, asyncio.Task
             waiters = property(lambda task: frozenset(awaited_by(task)))
-            task = types.new_class("Task", (self.task,), {}, lambda body: body.update(_asyncio_awaited_by=waiters))
+            task = types.new_class(
+                "Task", (self.task,), {}, lambda body: body.update(_asyncio_awaited_by=waiters)
+            )
             asyncio.Future = asyncio.futures.Future = self.future
             asyncio.Task = asyncio.tasks.Task = task
 
@@ -97,8 +103,8 @@ def older_cases(module, path):
             asyncio.Future, asyncio.Task = self.saved
             asyncio.futures.Future, asyncio.tasks.Task = self.saved
 
-        def assertEqual(self, first, second, msg=None):
-            super().assertEqual(without_asyncio(first, names), without_asyncio(second, names), msg)
+        def assertEqual(self, first, second, msg=None):  # noqa: N802 - overrides
+            super().assertEqual(without_asyncio(first, names), without_asyncio(second, names), msg)  # noqa: PT009
 
     class TestC(Older, module.CallStackTestBase):
         future, task = asyncio.futures._CFuture, asyncio.tasks._CTask
@@ -126,7 +132,7 @@ def main(path):
         "failed": {str(test): text for test, text in failed},
         "skipped": {str(test): reason for test, reason in result.skipped},
     }
-    print(json.dumps(report))
+    sys.stdout.write(json.dumps(report))
 
 
 if __name__ == "__main__":
