@@ -27,7 +27,7 @@ def suspend(coroutine):
 
 def finish(coroutine):
     """Run it to its end: up to 3.12 `close` fails inside of an asend ("already running")."""
-    with contextlib.suppress(StopIteration, ValueError):
+    with contextlib.suppress(StopIteration, StopAsyncIteration, ValueError):
         while True:
             coroutine.send(None)
 
@@ -286,7 +286,8 @@ def test_running_coroutine_ends_with_itself():
         await inner()
 
     seen = []
-    coroutine = suspend(outer())
+    coroutine = outer()
+    suspend(coroutine)
     ((links, tail),) = seen
     assert [link.owner for link in links] == [coroutine]
     assert tail is None
