@@ -1,0 +1,52 @@
+"""What the documents promise works: their examples run, and the README starts with what matters."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+# Rules show code that hangs, and have tests of their own.
+DOCUMENTS = [
+    str(path.relative_to(ROOT))
+    for path in [
+        ROOT / "README.md",
+        *sorted(ROOT.glob("packages/*/README.md")),
+        *sorted(ROOT.glob("docs/**/*.md")),
+    ]
+    if "rules" not in path.parts and BLOCK.search(path.read_text(encoding="utf-8"))
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_examples_of_a_document_run(name, tmp_path):
+    if "SIGUSR1" in (ROOT / name).read_text(encoding="utf-8") and sys.platform == "win32":
+        pytest.skip("no such signal on Windows")
+    for source in BLOCK.findall((ROOT / name).read_text(encoding="utf-8")):
+        # In order and in one folder: a later example may read what an earlier one wrote.
+        result = subprocess.run(
+            [sys.executable, "-W", "error", "-c", source],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (result.returncode, result.stderr) == (0, ""), source
+
+
+def test_the_documents_have_examples():
+    assert {"README.md", "docs/how-to/capture.md"} <= set(DOCUMENTS)
+
+
+def test_the_readme_gives_two_commands_on_its_first_screen(root):
+    screen = (root / "README.md").read_text(encoding="utf-8").split("\n## ")[0]
+    commands = re.findall(r"^pip install .*$", screen, flags=re.MULTILINE)
+    assert commands == [
+        "pip install uv && uv run agraph demo",
+        "pip install uv && uv run --group test pytest",
+    ]
+    assert len(screen.splitlines()) <= 60
