@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import agraph_static
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # Rules show code that hangs, and have tests of their own.
@@ -36,6 +38,15 @@ def test_the_examples_of_a_document_run(name, tmp_path):
             timeout=60,
         )
         assert (result.returncode, result.stderr) == (0, ""), source
+
+
+def test_the_configurations_of_the_documents_are_understood(root, tmp_path):
+    text = (root / "docs/how-to/lint-in-ci.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```toml\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        (tmp_path / "pyproject.toml").write_text(block, encoding="utf-8")
+        assert agraph_static.load_config(tmp_path).root == tmp_path
 
 
 def test_the_documents_have_examples():
