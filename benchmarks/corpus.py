@@ -46,7 +46,28 @@ def requirements(which: str) -> list[str]:
 def find(requirement: str) -> Path | None:
     """The directory of an unpacked package, or None when it was not fetched yet."""
     directory = corpus_directory() / requirement
-    return directory if directory.is_dir() else None
+    if not directory.is_dir():
+        return None
+    inside = [entry for entry in directory.iterdir() if entry.is_dir()]
+    if len(inside) == 1 and (inside[0] / "PKG-INFO").is_file():  # an sdist unpacks into a folder of its own
+        return inside[0]
+    return directory
+
+
+def interpreter_library(version: str) -> Path | None:
+    """The standard library of an installed interpreter of exactly this version, asked from it."""
+    short = ".".join(version.split(".")[:2])
+    homes = sorted(Path.home().glob(f".pyenv/versions/{version}/bin/python3"))
+    for command in (f"python{short}", *map(str, homes)):
+        question = "import sys, os; print('.'.join(map(str, sys.version_info[:3]))); print(os.path.dirname(os.__file__))"
+        try:
+            done = subprocess.run([command, "-c", question], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        exact, library = done.stdout.split()
+        if exact == version:
+            return Path(library)
+    return None
 
 
 def fetch(requirement: str, *, sdist: bool = False) -> Path:

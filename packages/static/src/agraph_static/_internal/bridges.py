@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.copies import copied_from
 from agraph_static._internal.resolutions import Callback, Resolution
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Bridge:
         origins: Where the source comes from.
         confidence: How sure this is a missing edge.
         reason: Why, as a sentence.
+        copy_of: The asyncio function that the code is a copy of; empty when it is none.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Bridge:
     origins: set[Origin]
     confidence: Confidence
     reason: str
+    copy_of: str = ""
 
 
 def registrations(context: Context) -> Iterator[tuple[Call, cst.BaseExpression, cst.BaseExpression]]:
@@ -83,7 +86,11 @@ def bridges(context: Context) -> Iterator[Bridge]:
         callback = context.resolver.callback(expression, call.function)
         if callback is None:
             continue
-        for resolution in context.resolver.of_callback(callback):
+        resolutions = context.resolver.of_callback(callback)
+        threadsafe = {context.flow.root(one.place) for one in resolutions if one.threadsafe}
+        for resolution in resolutions:
+            if context.flow.root(resolution.place) in threadsafe:
+                continue  # the source can complete on another thread
             key = (id(call.function), context.flow.root(resolution.place))
             if key in seen:
                 continue
@@ -110,7 +117,9 @@ def _judge(
     source_place = flow.place(source, call.function)
     if source_place is not None and flow.root(source_place) == flow.root(resolution.place):
         return None
-    if resolution.threadsafe or _records_edges(context, call, callback, resolution):
+    if resolution.threadsafe or "thread" in context.origins.of_place(resolution.place):
+        return None
+    if _records_edges(context, call, callback, resolution):
         return None
     wait = _wait_for(context, resolution)
     helper = (
@@ -120,6 +129,8 @@ def _judge(
         return None
     if wait is not None and source_place is not None and _waits_for_both(context, wait, source_place):
         return None
+    if resolution.kind == "queue" and any(one.kind == "await" for one in flow.waits(flow.item(resolution.place))):
+        return None  # whoever takes the finished future out awaits it
     if _only_fans_out_errors(context, resolution, call.function):
         return None
     origins = context.origins.of(source, call.function)
@@ -128,7 +139,8 @@ def _judge(
         return None
     confidence, reason = judged
     return Bridge(
-        resolution.kind, call, source, resolution.place, resolution, wait, origins, confidence, reason
+        resolution.kind, call, source, resolution.place, resolution, wait, origins, confidence, reason,
+        copy_of=copied_from(context, call),
     )  # fmt: skip
 
 
@@ -151,9 +163,17 @@ def _is_parameter(context: Context, place: Place | None) -> bool:
     for kind, owner, path in context.flow.members(place):
         if kind == "v":
             function = next((one for one in context.module.functions if id(one) == owner), None)
-            if function is not None and any(one.kind == "param" for one in function.bindings.get(path, ())):
+            if function is not None and [one.kind for one in function.bindings.get(path, ())] == ["param"]:
                 return True
     return False
+
+
+def _called_here(context: Context, place: Place) -> bool:
+    """Whether this module passes the parameter itself, so that its origin would be known if it were a task."""
+    return any(
+        isinstance(owner, int) and context.flow.arguments.get((owner, path))
+        for _, owner, path in context.flow.members(place)
+    )
 
 
 def _waits_for_both(context: Context, wait: Wait, source: Place) -> bool:
@@ -197,6 +217,8 @@ def _confidence(
 ) -> tuple[Confidence, str] | None:
     """How sure it is that a task stands behind the source; None when it is known that none does."""
     name = context.code(source)
+    if helper and "task" not in origins:
+        return "likely", "both futures are handed in by the caller, and the source can be a task"
     if "task" in origins:
         if origins & {"thread", "future", "io"}:
             return "likely", f"`{name}` can be a task"
@@ -207,10 +229,10 @@ def _confidence(
     if "param" in origins:
         if place is not None and any(member[2].endswith("[]") for member in context.flow.members(place)):
             return "certain", f"`{name}` is an item of a collection of futures that the caller passes in"
-        if helper:
-            return "likely", "both futures are handed in by the caller, and the source can be a task"
-        if place is not None and context.origins.has_task_method(place):
+        if place is not None and context.origins.is_treated_as_task(place, function) and not _called_here(context, place):
             return "likely", f"`{name}` is handed in by the caller and treated as a task"
+    if place is not None and "task" in context.name_of(place).rpartition(".")[2].lower():
+        return "likely", f"`{name}` is called a task"
     return "possible", f"it is not known whether a task stands behind `{name}`"
 
 
@@ -234,4 +256,26 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
         f"`future_discard_from_awaited_by({source}, task)` in the done-callback and in a `finally`",
         related=related,
         notes=(f"{bridge.reason} ({bridge.confidence})",),
+    )  # fmt: skip
+
+
+def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
+    """Say a bridge as a finding of AG111."""
+    call = bridge.registration
+    target = context.name_of(bridge.target)
+    source = context.code(bridge.source)
+    confidence = "likely" if bridge.kind == "semaphore" and bridge.confidence == "certain" else bridge.confidence
+    action = {"event": "sets", "queue": "feeds", "semaphore": "releases", "condition": "notifies"}[bridge.kind]
+    related = [context.related(bridge.resolution.node, f"the callback {action} `{target}` here")]
+    if bridge.wait is not None:
+        related.append(context.related(bridge.wait.node, f"`{target}` is waited on here"))
+    return context.finding(
+        rule, call.node, call.function,
+        f"a done-callback of `{source}` {action} `{target}`, but no edge joins the task that waits on it to `{source}`",
+        confidence=confidence,
+        label=f"the wait on `{target}` is really a wait for `{source}`",
+        help=f"wait for the task itself with `asyncio.wait`, or call `future_add_to_awaited_by({source}, task)` before "
+        f"the wait and `future_discard_from_awaited_by({source}, task)` after it",
+        related=related,
+        notes=(f"{bridge.reason} ({confidence})",),
     )  # fmt: skip

@@ -14,6 +14,8 @@ from agraph_static._internal.resolutions import Resolver
 from agraph_static._internal.semantics import Function, Module
 
 if TYPE_CHECKING:
+    from agraph_static._internal.bridges import Bridge
+    from agraph_static._internal.flights import Flight
     from collections.abc import Iterable
 
     from agraph_static._internal.config import LintConfig
@@ -49,6 +51,24 @@ class Context:
     def resolver(self) -> Resolver:
         """What callbacks and coroutines complete."""
         return Resolver(self.module, self.flow, self.origins)
+
+    @cached_property
+    def bridges(self) -> list[Bridge]:
+        """The done-callbacks that complete what another task waits for, without an edge."""
+        from agraph_static._internal.bridges import bridges  # noqa: PLC0415 - it imports this module
+
+        return list(bridges(self))
+
+    @cached_property
+    def flights(self) -> list[Flight]:
+        """The futures that one task makes, shares and completes."""
+        from agraph_static._internal.flights import flights  # noqa: PLC0415 - it imports this module
+
+        return list(flights(self))
+
+    def start(self, node: cst.CSTNode) -> int:
+        """Where a node begins, to compare what comes first."""
+        return self.module.positions.offsets(node)[0]
 
     def code(self, node: cst.CSTNode) -> str:
         """The source of a node on one line, shortened."""

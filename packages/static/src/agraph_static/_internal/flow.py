@@ -76,6 +76,11 @@ class Flow:
                 self._assign(assignment)
         for call in module.calls:
             self._call(call)
+        self.annotations: dict[Place, list[cst.BaseExpression]] = defaultdict(list)
+        for node, function, owner in module.annotated:
+            place = self._annotated_place(node, function, owner)
+            if place is not None:
+                self.annotations[place].append(node.annotation.annotation)
         for function in module.functions:
             self._collect_waits(function)
         self._close()
@@ -121,7 +126,7 @@ class Flow:
         place = self.place(expression, function)
         return None if place is None else (place[0], place[1], place[2] + rest)
 
-    def _named(self, name: str, suffix: str, function: Function) -> Place:
+    def _named(self, name: str, suffix: str, function: Function) -> Place | None:
         if suffix.startswith(".") and function.owner is not None and name == function.self_name:
             return ("s", self.module.class_family(function.owner), suffix)
         if suffix.startswith("."):
@@ -130,7 +135,7 @@ class Flow:
                 return ("s", self.module.class_family(owner), suffix)
             return ("o", "", name + suffix)
         scope = self.module.scope_of(name, function)
-        return ("v", id(scope), name + suffix)
+        return None if scope is None else ("v", id(scope), name + suffix)
 
     def _class_of(self, name: str, function: Function) -> Class | None:
         """The class of this module that a variable is an instance of, when that is plain to see."""
@@ -182,6 +187,11 @@ class Flow:
         elif assignment.kind == "assign":
             self._bind(target, assignment.value, assignment.function)
 
+    def _annotated_place(self, node: cst.AnnAssign, function: Function, owner: Class | None) -> Place | None:
+        if owner is not None and isinstance(node.target, cst.Name):
+            return ("s", self.module.class_family(owner), "." + node.target.value)
+        return self.place(node.target, function)
+
     def _bind_item(self, target: Place, assignment: Assignment) -> None:
         container = self.place(assignment.value, assignment.function)
         if container is not None:
@@ -204,6 +214,8 @@ class Flow:
                 continue
             if isinstance(one, cst.NamedExpr):
                 one = one.target
+            if isinstance(one, cst.Await):
+                one = _taken_item(one)
             source = self.place(one, function)
             if source is not None:
                 self._join(source, target)
@@ -316,11 +328,11 @@ class Flow:
 
     def _close(self) -> None:
         """Move what was collected to the groups' roots."""
-        for table in (self._values, self._waits, self._passed):
+        for table in (self._values, self._waits, self._passed, self.annotations):
             for place in list(table):
                 root = self.root(place)
                 if root != place:
-                    table[root].extend(table.pop(place))  # type: ignore[arg-type]
+                    table[root].extend(table.pop(place))  # type: ignore[attr-defined]
         self.stored = {self.root(place) for place in self.stored}
         for place in {*self._parent, *self._parent.values()}:
             self._members[self.root(place)].append(place)
@@ -372,6 +384,14 @@ def _calls_plain_class(call: Call, callee: Function) -> bool:
         and callee.owner is not None
         and call.receiver.value == callee.owner.name
     )
+
+
+def _taken_item(node: cst.Await) -> cst.BaseExpression:
+    """`await queue.get()` is an item of the queue."""
+    call = node.expression
+    if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and call.func.attr.value == "get":
+        return call if not call.args else node
+    return node
 
 
 def _weaker(kind: str) -> str:

@@ -48,6 +48,8 @@ class Origins:
     def of_place(self, place: Place, hops: int = _HOPS) -> set[Origin]:
         """All origins of what a place may hold."""
         found: set[Origin] = set()
+        for annotation in self.flow.annotations.get(self.flow.root(place), ()):
+            found |= _of_annotation(annotation, self.module)
         if hops > 0:
             for value in self.flow.values(place):
                 found |= self._of_value(value.node, value.function, hops - 1)
@@ -85,16 +87,16 @@ class Origins:
 
     def _of_value(self, node: cst.BaseExpression, function: Function, hops: int) -> set[Origin]:
         if isinstance(node, cst.Call):
-            return {self.of_call(node, function)} if hops <= 0 else self._of_call_deep(node, function, hops)
+            return {self.of_call(node)} if hops <= 0 else self._of_call_deep(node, function, hops)
         if isinstance(node, cst.Name) and node.value == "None":
             return {"none"}
         return {"unknown"} if isinstance(node, cst.Await) else set()
 
     def _of_call_deep(self, node: cst.Call, function: Function, hops: int) -> set[Origin]:
-        origin = self.of_call(node, function)
+        origin = self.of_call(node)
         if origin not in ("unknown", "io"):
             return {origin}
-        call = next((one for one in function.calls if one.node is node), None)
+        call = self.module.call_of.get(id(node))
         callee = self.flow.callee(call) if call is not None else None
         if callee is None or callee.is_async or callee.name == "__init__":
             return {origin}
@@ -103,7 +105,7 @@ class Origins:
             found |= self.of(returned, callee, hops - 1)
         return found or {origin}
 
-    def of_call(self, node: cst.Call, function: Function) -> Origin:
+    def of_call(self, node: cst.Call) -> Origin:
         """What the call of a known maker returns."""
         path = dotted(node.func).replace("[]", "")
         qualified = self.module.qualify(path)
@@ -130,11 +132,12 @@ class Origins:
             return "io"
         return "unknown"
 
-    def has_task_method(self, place: Place) -> bool:
-        """Whether a method that only tasks have is called on it, or it is cancelled: the owner treats it as a task."""
+    def is_treated_as_task(self, place: Place, function: Function) -> bool:
+        """Whether a method that only tasks have is called on it, or `function` itself cancels it."""
         root = self.flow.root(place)
         for call in self.module.calls:
-            if call.receiver is None or (call.name not in _TASK_ONLY and call.name != "cancel"):
+            cancelled = call.name == "cancel" and call.function is function
+            if call.receiver is None or not (cancelled or call.name in _TASK_ONLY):
                 continue
             target = self.flow.place(call.receiver, call.function)
             if target is not None and self.flow.root(target) == root:
@@ -160,4 +163,6 @@ def _of_annotation(annotation: cst.BaseExpression, module: Module) -> set[Origin
             return {"task"}
     if text == "Task":
         return {"task"}
-    return {"thread"} if "concurrent.futures" in text else set()
+    if "concurrent.futures" in text and text.count("Future") == 1:
+        return {"thread"}
+    return set()

@@ -209,6 +209,10 @@ class Resolver:
             found.extend(self._of_call(call, depth, seen))
         return [self._substitute(one, function, env or {}) for one in found]
 
+    def of_call(self, call: Call) -> list[Resolution]:
+        """Everything one call completes, itself or in the function of this module that it runs."""
+        return self._of_call(call, 0, frozenset())
+
     def _of_call(self, call: Call, depth: int, seen: frozenset[int]) -> list[Resolution]:
         direct = self.direct(call)
         if direct is not None:

@@ -145,6 +145,9 @@ class Module:
         classes: Every class, by qualified name.
         imports: Local name -> dotted name.
         parents: id of a node -> the node around it.
+        by_node: id of a node -> the function it defines.
+        call_of: id of a call's node -> the call.
+        annotated: Annotated assignments, with the function and the class body they stand in.
     """
 
     def __init__(self, text: str, path: str, tree: cst.Module) -> None:
@@ -162,6 +165,8 @@ class Module:
         self.classes: dict[str, Class] = {}
         self.parents: dict[int, cst.CSTNode] = {}
         self.by_node: dict[int, Function] = {}
+        self.call_of: dict[int, Call] = {}
+        self.annotated: list[tuple[cst.AnnAssign, Function, Class | None]] = []
         self.body = Function(tree, "", "", None, None, is_method=False, is_async=False, params=[])
         self.functions: list[Function] = [self.body]
         self._positions: Positions | None = None
@@ -307,7 +312,9 @@ class _Builder:
                 keywords[arg.keyword.value] = arg.value
             elif arg.star != "**":
                 args.append(arg.value)
-        function.calls.append(Call(node, function, name, receiver, qualified, args, keywords))
+        call = Call(node, function, name, receiver, qualified, args, keywords)
+        function.calls.append(call)
+        self.module.call_of[id(node)] = call
         return function, owner
 
     def await_(
@@ -339,6 +346,7 @@ class _Builder:
     def ann_assign(
         self, node: cst.AnnAssign, function: Function, owner: Class | None
     ) -> tuple[Function, Class | None]:
+        self.module.annotated.append((node, function, owner))
         if node.value is not None:
             self._target("assign", node.target, node.value, node, function)
         return function, owner

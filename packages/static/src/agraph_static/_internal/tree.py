@@ -51,7 +51,7 @@ _ORDER = {
     cst.Param: ("default",),
     cst.Parameters: ("posonly_params", "params", "kwonly_params"),
 }
-_FIELDS.update({kind: names for kind, names in _ORDER.items()})
+_FIELDS.update(dict(_ORDER.items()))
 _LEAVES = (cst.Name, cst.Integer, cst.SimpleString, cst.Float, cst.ImportFrom, cst.Import, cst.Pass)
 
 
@@ -143,7 +143,7 @@ class Positions:
         start = self._offsets[min(first, len(self._offsets) - 1)]
         end = self._offsets[min(last, len(self._offsets) - 1)]
         text = self.text
-        parentheses = len(getattr(node, "lpar", ()))
+        parentheses = _count(node, "lpar")
         while start < end:
             if parentheses and text[start] == "(":
                 start += 1
@@ -155,7 +155,7 @@ class Positions:
                 start = end if newline < 0 else newline
             else:
                 break
-        parentheses = len(getattr(node, "rpar", ()))
+        parentheses = _count(node, "rpar")
         while end > start:
             if parentheses and text[end - 1] == ")":
                 parentheses -= 1
@@ -178,6 +178,12 @@ class Positions:
     def line_start(self, offset: int) -> int:
         """Offset of the first character of the line that holds an offset."""
         return self._lines[bisect.bisect_right(self._lines, offset) - 1]
+
+
+def _count(node: cst.CSTNode, name: str) -> int:
+    """The number of parentheses around an expression; on a `with` statement they are something else."""
+    value = getattr(node, name, ())
+    return len(value) if isinstance(value, (list, tuple)) else 0
 
 
 def line_starts(text: str) -> list[int]:

@@ -52,7 +52,7 @@ def _release(waiter, *_):
     if not waiter.done():
         waiter.set_result(None)
 
-async def cancel_and_wait(fut):
+async def stop(fut):
     waiter = asyncio.get_running_loop().create_future()
     callback = functools.partial(_release, waiter)
     fut.add_done_callback(callback)  # error: AG101
@@ -125,8 +125,8 @@ async def in_thread(executor, work):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the bridges of one module."""
-        from agraph_static._internal.bridges import bridge_finding, bridges  # noqa: PLC0415 - imports libcst
+        from agraph_static._internal.bridges import bridge_finding  # noqa: PLC0415 - imports libcst
 
-        for bridge in bridges(context):
-            if bridge.kind == "future":
+        for bridge in context.bridges:
+            if bridge.kind == "future" and not bridge.copy_of:
                 yield bridge_finding(context, cls, bridge)

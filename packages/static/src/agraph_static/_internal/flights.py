@@ -1,0 +1,163 @@
+"""Single flights: one task makes a future, shares it, works, and completes it; others wait. Used by AG108 and AG109."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from agraph_static._internal import vocabulary as words
+from agraph_static._internal.tree import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agraph_static._internal.context import Context
+    from agraph_static._internal.flow import Place, Wait
+    from agraph_static._internal.semantics import Assignment, Function
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One single flight.
+
+    Attributes:
+        function: The coroutine function that makes and completes it.
+        creation: The call that makes the future or event.
+        place: What it is kept in.
+        name: That place as written.
+        kind: `future` or `event`.
+        resolutions: The calls that complete it.
+        work: What the owner awaits in between: awaits, `async with` and `async for`, in order.
+        reader: Who else waits for it.
+    """
+
+    function: Function
+    creation: cst.Call
+    place: Place
+    name: str
+    kind: str
+    resolutions: list[cst.CSTNode]
+    work: list[cst.CSTNode]
+    reader: Wait
+
+
+def flights(context: Context) -> Iterator[Flight]:
+    """Every single flight of a module whose owner no edge leads to."""
+    for function in context.module.functions:
+        if not function.is_async:
+            continue
+        seen: set[int] = set()
+        for assignment in function.assignments:
+            value = assignment.value
+            if not isinstance(value, cst.Call) or id(value) in seen:
+                continue
+            kind = context.origins.of_call(value)
+            if kind in ("future", "event"):
+                seen.add(id(value))
+                flight = _flight(context, function, assignment, value, kind)
+                if flight is not None:
+                    yield flight
+
+
+def _flight(
+    context: Context, function: Function, assignment: Assignment, creation: cst.Call, kind: str
+) -> Flight | None:
+    flow = context.flow
+    made = context.start(creation)
+    names = _names(context, function, creation, made)
+    place = flow.place(assignment.target, function)
+    if place is None or not _is_shared(context, function, names, place):
+        return None
+    resolutions = [
+        call.node
+        for call in function.calls
+        if context.start(call.node) > made
+        for one in context.resolver.of_call(call)
+        if one.kind == kind and flow.root(one.place) == flow.root(place)
+    ]
+    if not resolutions or _records_edges(function):
+        return None
+    first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
+    own = [node for node in function.awaits if names & _awaited_names(node)]
+    if any(made < context.start(node) < first for node in own):
+        return None  # it waits for its own future: somebody else completes it
+    work = [node for node in _suspensions(function) if made < context.start(node) < last and node not in own]
+    work.sort(key=context.start)
+    if not work or context.start(work[0]) > first:
+        return None  # completed before the owner does anything else
+    reader = _reader(context, function, place, kind, own, creation)
+    if reader is None:
+        return None
+    name = max(names, key=lambda one: ("." in one or "[]" in one, len(one)))
+    return Flight(function, creation, place, name, kind, resolutions, work, reader)
+
+
+def _names(context: Context, function: Function, creation: cst.Call, made: int) -> set[str]:
+    """How the new object is called: the targets of its assignment, and what those are assigned to later."""
+    names = {dotted(one.target) for one in function.assignments if one.value is creation}
+    for one in function.assignments:
+        if one.kind == "assign" and context.start(one.node) >= made and dotted(one.value) in names - {""}:
+            names.add(dotted(one.target))
+    for one in function.assignments:  # `a = b = make()`: the first target stands for the value of the others
+        if one.kind == "assign" and dotted(one.value) in names - {""} and context.start(one.target) < made <= _end(context, one):
+            names.add(dotted(one.target))
+    return names - {""}
+
+
+def _end(context: Context, assignment: Assignment) -> int:
+    return context.module.positions.offsets(assignment.node)[1]
+
+
+def _is_shared(context: Context, function: Function, names: set[str], place: Place) -> bool:
+    """Whether others can reach it: kept in an attribute, a container, or a variable of an outer function."""
+    if any("." in name or "[]" in name for name in names) or context.flow.is_stored(place):
+        return True
+    return any(name in function.outer_names for name in names)
+
+
+def _records_edges(function: Function) -> bool:
+    return any(words.ADD_EDGE in call.name for inner in function.subtree() for call in inner.calls)
+
+
+def _awaited_names(node: cst.Await) -> set[str]:
+    """The names that are awaited, also through `shield(x)`, `wait([x])` and `x.wait()`."""
+    found = set()
+    pending: list[cst.BaseExpression] = [node.expression]
+    while pending:
+        one = pending.pop()
+        found.add(dotted(one))
+        if isinstance(one, cst.Call):
+            pending.extend(arg.value for arg in one.args)
+            if isinstance(one.func, cst.Attribute) and one.func.attr.value == "wait":
+                pending.append(one.func.value)
+        elif isinstance(one, (cst.List, cst.Tuple, cst.Set)):
+            pending.extend(element.value for element in one.elements)
+    return found
+
+
+def _suspensions(function: Function) -> list[cst.CSTNode]:
+    """Where the function may be suspended."""
+    found: list[cst.CSTNode] = list(function.awaits)
+    found.extend(node for node in function.withs if node.asynchronous is not None)
+    found.extend(node for node in function.fors if node.asynchronous is not None)
+    return found
+
+
+def _reader(
+    context: Context, function: Function, place: Place, kind: str, own: list[cst.Await], creation: cst.Call
+) -> Wait | None:
+    """Someone who waits for it, and is not the owner after it made it."""
+    made = context.start(creation)
+    for wait in context.flow.waits(place):
+        if kind == "event" and (wait.kind != "method" or wait.method != "wait"):
+            continue
+        if kind == "future" and wait.kind == "method" and wait.method != "__await__":
+            continue
+        if wait.function is function and wait.node in own and context.start(wait.node) > made:
+            continue
+        if wait.function is function and wait.kind == "return" and context.start(wait.node) > made:
+            continue
+        return wait
+    return None

@@ -1,0 +1,110 @@
+"""AG108: callers wait for a future that another caller's task completes, and no edge leads to that task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph_static.rules._base import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agraph_static._internal.context import Context
+    from agraph_static._internal.model import Finding
+
+
+class SingleFlight(Rule):
+    """Looks at futures that a coroutine stores, then works, then completes, while others wait."""
+
+    code = "AG108"
+    name = "single-flight"
+    summary = "Several callers wait for a future that one caller's own task completes, and no edge leads to that task"
+    why = """\
+The first caller makes a future, stores it, does the work and completes the future; callers that come meanwhile wait
+for the stored future. They really wait for the first caller's task, but the await graph ends at the future. When the
+first caller in turn waits for one of them, that deadlock cannot be seen.
+
+Share a task instead: start the work with `asyncio.create_task`, store the task, and let every caller, the first one
+too, `await asyncio.shield(task)`. Then the graph is complete, an exception reaches everybody, and a cancelled caller
+does not stop the others. Or keep the owner beside the future and record the edge with
+`future_add_to_awaited_by(owner, task)`."""
+    bad = (
+        """\
+import asyncio
+
+class Store:
+    _loading = None
+
+    async def load(self):
+        if self._loading is not None:
+            return await self._loading
+        self._loading = asyncio.get_running_loop().create_future()  # error: AG108
+        try:
+            result = await self._read()
+        except BaseException as error:
+            self._loading.set_exception(error)
+            raise
+        else:
+            self._loading.set_result(result)
+        finally:
+            self._loading = None
+        return result
+""",
+        """\
+import asyncio
+
+async def setup(registry, key, make):
+    if key in registry:
+        await registry[key].wait()
+        return
+    ready = registry[key] = asyncio.Event()  # error: AG108
+    try:
+        await make()
+    finally:
+        ready.set()
+""",
+    )
+    good = (
+        """\
+import asyncio
+
+class Store:
+    _loading = None
+
+    async def load(self):
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._read())
+        return await asyncio.shield(self._loading)
+""",
+        """\
+import asyncio
+
+class Requests:
+    async def ask(self, number, message):
+        answer = self._pending[number] = asyncio.get_running_loop().create_future()
+        await self._send(message)
+        return await answer
+""",
+    )
+
+    @classmethod
+    def check(cls, context: Context) -> Iterator[Finding]:
+        """Find the single flights of one module."""
+        for flight in context.flights:
+            owner = flight.function.name
+            event = flight.kind == "event"
+            yield context.finding(
+                cls, flight.creation, flight.function,
+                f"`{flight.name}` is {'set' if event else 'completed'} only by the task that runs `{owner}`, and no "
+                "edge leads from those who wait for it to that task",
+                confidence="likely" if event else "certain",
+                label=f"other tasks wait for this {flight.kind}; the task in `{owner}` completes it",
+                help="start the work with `asyncio.create_task`, store the task, and `await asyncio.shield(task)` in "
+                "every caller",
+                related=(
+                    context.related(flight.reader.node, "another task waits for it here"),
+                    context.related(flight.work[0], "the owner waits here meanwhile"),
+                    context.related(flight.resolutions[0], "resolved here"),
+                ),
+                notes=(f"the same call of `{owner}` makes, keeps and completes it",),
+            )  # fmt: skip

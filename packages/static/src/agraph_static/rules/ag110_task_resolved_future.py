@@ -1,0 +1,98 @@
+"""AG110: a spawned task completes a future that others wait for, and no edge leads to the task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph_static.rules._base import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agraph_static._internal.context import Context
+    from agraph_static._internal.model import Finding
+
+
+class TaskResolvedFuture(Rule):
+    """Looks at spawned coroutines whose body completes a future made outside it."""
+
+    code = "AG110"
+    name = "task-resolved-future"
+    summary = "A spawned task completes a future that another task waits for, and no edge leads to the spawned task"
+    why = """\
+Whoever awaits the future waits for the spawned task to come to the point where it completes it. The await graph ends
+at the future; when the spawned task hangs, nothing shows that the others wait for it.
+
+Wait for the task together with the future (`await asyncio.wait({future, task}, return_when=FIRST_COMPLETED)`), which
+also ends the wait when the task fails before it completes the future. Or record the edge with
+`future_add_to_awaited_by(task, waiter)` around the wait."""
+    bad = (
+        """\
+import asyncio
+
+class Server:
+    async def start(self):
+        self._ready = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run())  # error: AG110
+        await self._ready
+
+    async def _run(self):
+        await self._listen()
+        self._ready.set_result(None)
+""",
+    )
+    good = (
+        """\
+import asyncio
+
+class Server:
+    async def start(self):
+        self._ready = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run())
+        await asyncio.wait({self._ready, self._task}, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _run(self):
+        await self._listen()
+        self._ready.set_result(None)
+""",
+        """\
+import asyncio
+
+class Client:
+    def __init__(self):
+        self._answers = {}
+        self._reader = asyncio.create_task(self._read())
+
+    async def ask(self, number):
+        self._answers[number] = asyncio.get_running_loop().create_future()
+        return await self._answers[number]
+
+    async def _read(self):
+        while True:
+            number, answer = await self._receive()
+            self._answers.pop(number).set_result(answer)
+""",
+    )
+
+    @classmethod
+    def check(cls, context: Context) -> Iterator[Finding]:
+        """Find the task-resolved futures of one module."""
+        from agraph_static._internal.spawns import spawns  # noqa: PLC0415 - imports libcst
+
+        for spawn in spawns(context):
+            name = context.name_of(spawn.resolution.place)
+            body = spawn.body.name
+            related = [context.related(spawn.resolution.node, "resolved here")]
+            if spawn.wait is not None:
+                related.append(context.related(spawn.wait.node, "awaited here"))
+            yield context.finding(
+                cls, spawn.call.node, spawn.call.function,
+                f"`{name}` is completed by the task that runs `{body}`, and no edge leads from those who wait for it "
+                "to that task",
+                confidence=spawn.confidence,
+                label=f"a wait for `{name}` is really a wait for this task",
+                help=f"wait for `{name}` and the task together with `asyncio.wait`, or record the edge with "
+                "`future_add_to_awaited_by(task, waiter)`",
+                related=related,
+                notes=(f"{spawn.reason} ({spawn.confidence})",),
+            )  # fmt: skip
