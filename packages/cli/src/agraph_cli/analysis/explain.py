@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from agraph_cli.analysis.advice import advice, assumptions
+from agraph_cli.analysis.advice import Adviser
 from agraph_cli.analysis.components import shortest_cycle
 from agraph_cli.analysis.cores import Core, Residue, cores, residue
 from agraph_cli.analysis.graph import awaited_by_waiter
@@ -38,9 +38,11 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     rest = residue(graph, levels)
     found = cores(levels, rest)
     behind = _behind(graph, levels, found)
-    edges = awaited_by_waiter(graph) if found else {}
+    if not found:
+        return (), tuple(_orphans(graph, levels, found, behind))
+    edges, adviser = awaited_by_waiter(graph), Adviser(graph.snapshot)
     deadlocks = [
-        _Core(graph, levels, rest, edges, core).describe(tasks)
+        _Core(graph, levels, rest, edges, core).describe(tasks, adviser)
         for core, tasks in zip(found, behind, strict=True)
         if core.cyclic or certainty(graph, core.level) == "certain"
     ]
@@ -96,7 +98,7 @@ class _Core:
         self.edges = edges
         self.inside = set(core.members)
 
-    def describe(self, behind: tuple[Node, ...]) -> Deadlock:
+    def describe(self, behind: tuple[Node, ...], adviser: Adviser) -> Deadlock:
         graph, members = self.graph, self.core.members
         cycle = self._cycle()
         hops = self._hops()
@@ -116,17 +118,24 @@ class _Core:
             until=min((node.timer for node in nodes if node.timer is not None), default=None)
             if sure == "stalled"
             else None,
-            assumptions=tuple(assumptions(graph.snapshot, nodes, hops, sure)),
-            help=advice(nodes, cycle),
+            assumptions=tuple(adviser.assumptions(nodes, hops, sure)),
+            help=adviser.advice(nodes, cycle),
         )
 
     def _cycle(self) -> tuple[Hop, ...]:
         members = self.core.members
         if not self.core.cyclic:
             return tuple(self._into(members[0]))
-        tasks = [node for node in members if self.graph.node(node).kind == "task"]
-        path = shortest_cycle(tasks or members, self.inside, self.rest.successors)
+        path = shortest_cycle(self._actors() or members, self.inside, self.rest.successors)
         return tuple(self._hop(by, node) for by, node in zip(path, [*path[1:], path[0]], strict=True))
+
+    def _actors(self) -> list[int]:
+        """The tasks of the core, or its threads: what a person begins to read at."""
+        for kind in ("task", "thread"):
+            found = [node for node in self.core.members if self.graph.node(node).kind == kind]
+            if found:
+                return found
+        return []
 
     def _into(self, node: int) -> Iterable[Hop]:
         waiters = self.graph.waiters_of(node)
@@ -149,9 +158,8 @@ class _Core:
 
     def _in_order(self) -> list[int]:
         # Depth first from the first task, so that a wait is followed by what it waits for.
-        tasks = [node for node in self.core.members if self.graph.node(node).kind == "task"]
         seen: dict[int, None] = {}
-        work = [*reversed(self.core.members), *tasks[:1]]
+        work = [*reversed(self.core.members), *self._actors()[:1]]
         while work:
             node = work.pop()
             if node not in seen:

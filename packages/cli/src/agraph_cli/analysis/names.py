@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,16 +25,24 @@ def kind_word(node: Node) -> str:
     return _KIND_WORDS.get(node.kind, node.kind)
 
 
-def label(node: Node) -> str:
-    """What to call a node in a sentence: a task by its name, anything else by kind and name."""
-    if node.kind == "task":
-        return node.name or f"task #{node.id}"
-    if node.name:
-        return f"{kind_word(node)} {node.name}"
-    made_by = (node.detail or {}).get("made_by")
-    if made_by:
-        return f"{made_by} #{node.id}"
-    return f"{kind_word(node)} #{node.id}"
+class Labels:
+    """What to call the nodes of a snapshot in a sentence: a task by its name, anything else by kind and name.
+
+    Names that several nodes share (`self._lock`) are told apart by the node's id.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Count the names."""
+        counts = Counter((node.kind, node.name) for node in snapshot.nodes)
+        self._shared = {name for name, count in counts.items() if count > 1}
+
+    def __call__(self, node: Node) -> str:
+        """The label of one node."""
+        kind = "task" if node.kind == "task" else kind_word(node)
+        if not node.name:
+            return f"{(node.detail or {}).get('made_by') or kind} #{node.id}"
+        name = f"{node.name} #{node.id}" if (node.kind, node.name) in self._shared else node.name
+        return name if kind == "task" else f"{kind} {name}"
 
 
 def listed(words: Sequence[str], limit: int = 4, joint: str = "and") -> str:

@@ -26,3 +26,27 @@ def rank(verdict: Verdict) -> int:
         0 for `live` up to 3 for `certain`.
     """
     return VERDICTS.index(verdict)
+
+
+MORE: dict[Verdict, str] = {
+    "certain": (
+        "Everything that could free the task waits itself, in the end for the task: each of these waits "
+        "was read from the interpreter, and each party that could end it is known. A deadlock never goes "
+        "away, so it was still there after the capture. The report lists what this rests on: that the "
+        "snapshot shows one moment, that nobody but the recorded holders releases a lock, that nobody "
+        "outside cancels a task."
+    ),
+    "possible": (
+        "All known parties that could free the task are stuck too, but the snapshot cannot exclude a way "
+        "out: an event that anybody may set, a queue that anybody may fill, an edge that was inferred, a "
+        "child of `gather` or a `TaskGroup` that may raise, or a capture taken while the program ran."
+    ),
+    "stalled": (
+        "The task is part of a deadlock, or behind one, that a timeout will break (`wait_for`, `timeout()`). "
+        "The program goes on then, usually with a TimeoutError and after a delay that somebody noticed."
+    ),
+    "live": (
+        "Nothing keeps the task for ever. It may still wait long: for a silent peer, for a slow executor, "
+        "for a timer. Capture twice and compare if you suspect that it never moves."
+    ),
+}

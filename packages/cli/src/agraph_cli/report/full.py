@@ -1,0 +1,253 @@
+"""`agraph analyze --format full`: the verdict first, then the evidence, then what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import textwrap
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from agraph_cli.analysis.names import is_machinery, plural
+from agraph_cli.analysis.survey import survey
+from agraph_cli.analysis.verdict import VERDICTS
+from agraph_cli.report.sentences import Sentences
+from agraph_cli.report.style import clean, columns, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from agraph import Node
+    from agraph_cli.analysis.model import Analysis, Deadlock, Orphan, SnapshotAnalysis
+    from agraph_cli.report.style import Role, Style
+
+ROLES: dict[str, Role] = {"certain": "bad", "possible": "warn", "stalled": "warn", "live": "good"}
+
+
+def full(analysis: Analysis, style: Style) -> Iterator[str]:
+    """The report for people.
+
+    Args:
+        analysis: The analysis of one or more snapshots.
+        style: How it looks.
+
+    Yields:
+        Lines without line ends.
+    """
+    if len(analysis.snapshots) > 1 or len(analysis.deadlocks) > 1:
+        yield from _overview(analysis, style)
+    found = analysis.deadlocks
+    shown = found if style.limit is None else found[: style.limit]
+    for one, deadlock in shown:
+        yield from _deadlock(one, deadlock, style, several=len(analysis.snapshots) > 1)
+    if len(found) > len(shown):
+        yield f"{style.ellipsis} and {len(found) - len(shown)} more deadlocks (--all lists them)"
+        yield ""
+    for one in analysis.snapshots:
+        if len(analysis.snapshots) == 1 or one.verdict != "live":
+            yield from _beside(one, style)
+    for one in analysis.snapshots[: style.limit]:
+        yield from _source(one, style)
+
+
+def _overview(analysis: Analysis, style: Style) -> Iterator[str]:
+    kinds = Counter(deadlock.certainty for _, deadlock in analysis.deadlocks)
+    counts = ", ".join(f"{kinds[word]} {word}" for word in reversed(VERDICTS) if kinds[word])
+    where = f" in {plural(len(analysis.snapshots), 'snapshot')}" if len(analysis.snapshots) > 1 else ""
+    if not counts:
+        yield style.paint(
+            f"No deadlock{where}: the worst verdict is {analysis.verdict}.", ROLES[analysis.verdict]
+        )
+    else:
+        what = plural(kinds.total(), "deadlock") if kinds["certain"] else plural(kinds.total(), "suspect")
+        yield style.paint(f"{what}{where}: {counts}.", ROLES[analysis.verdict])
+    yield ""
+
+
+def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, style: Style, *, several: bool) -> Iterator[str]:
+    say = Sentences(one, style)
+    if several:
+        yield style.paint(f"In {_name(one)}:", "strong")
+    yield style.paint(say.headline(deadlock), ROLES[deadlock.certainty])
+    yield ""
+    yield from style.some([f"  {line}" for line in _ring(deadlock, say)], "  ")
+    yield ""
+    yield from _how_sure(deadlock, style)
+    yield ""
+    yield from _stacks(one, deadlock.tasks or deadlock.members, say)
+    yield from _blocked_behind(deadlock, say)
+    yield from _wrapped("help", deadlock.help, style)
+    task = next(iter(deadlock.tasks or deadlock.behind), None)
+    if task is not None and one.path:
+        yield f"  {style.paint('next', 'accent')}: agraph analyze {clean(one.path)} --task {_quoted(task)}"
+    yield ""
+
+
+def _ring(deadlock: Deadlock, say: Sentences) -> list[str]:
+    lines = columns(say.hops(deadlock.hops))
+    if len(deadlock.hops) == len(deadlock.cycle) and deadlock.cycle[-1].awaited == deadlock.cycle[0].waiter:
+        lines.append(f"{say.style.corner}back to {say.label(deadlock.cycle[0].waiter)}")
+    return lines
+
+
+def _how_sure(deadlock: Deadlock, style: Style) -> Iterator[str]:
+    sure = {
+        "certain": "certain. Each of these waits was read from the interpreter. It is a deadlock if",
+        "possible": "possible. It is a deadlock if",
+        "stalled": "stalled. A timeout ends it; nothing moves as long as",
+    }[deadlock.certainty]
+    yield f"  {style.paint('How sure', 'strong')}: {sure}"
+    yield from style.some([f"    - {clean(sentence)}" for sentence in deadlock.assumptions], "    ")
+
+
+def _stacks(one: SnapshotAnalysis, nodes: Sequence[Node], say: Sentences) -> Iterator[str]:
+    limit = len(nodes) if say.style.limit is None else say.style.limit
+    if not any(node.stack is not None for node in nodes):
+        return
+    for node in nodes[:limit]:
+        stack = stack_lines(one, node, say.style)
+        if stack:
+            waited = say.waited(node)
+            since = "" if waited is None else f", waiting for {seconds(waited)}"
+            kind = "Task " if node.kind == "task" else ""
+            yield f"  {kind}{say.style.paint(say.label(node), 'strong')}{since}"
+            yield from say.style.some([f"    {line}" for line in stack], "    ")
+    if len(nodes) > limit:
+        yield f"  {say.style.ellipsis} and the stacks of {len(nodes) - limit} more (--all lists them)"
+    yield ""
+
+
+def stack_lines(one: SnapshotAnalysis, node: Node, style: Style) -> list[str]:
+    """The stack of a node, innermost frame first, without asyncio's own frames unless there are no others.
+
+    Args:
+        one: The analysis of the node's snapshot.
+        node: The node.
+        style: How it looks; without a limit, every frame is shown.
+
+    Returns:
+        Lines without indent.
+    """
+    stack = one.snapshot.stack_of(node)
+    shown = [site for site in stack if not is_machinery(site)] if style.limit is not None else stack
+    return columns(
+        [(f"{style.file(site.file)}:{site.line}", clean(site.function)) for site in shown or stack]
+    )
+
+
+def _blocked_behind(deadlock: Deadlock, say: Sentences) -> Iterator[str]:
+    count = len(deadlock.behind)
+    if count:
+        limit = count if say.style.limit is None else say.style.limit
+        names = ", ".join(say.label(node) for node in deadlock.behind[:limit])
+        more = f" {say.style.ellipsis} and {count - limit} more (--all lists them)" if count > limit else ""
+        yield f"  Blocked behind ({count}): {names}{more}"
+    if deadlock.frees > 1:
+        yield f"  Best cut: {say.label(deadlock.cut)}; were it free, {deadlock.frees} tasks could go on"
+
+
+def _wrapped(word: str, text: str, style: Style) -> Iterator[str]:
+    first, *rest = textwrap.wrap(f"{word}: {clean(text)}", 100, subsequent_indent=" " * (len(word) + 2))
+    yield f"  {style.paint(word, 'accent')}{first[len(word) :]}"
+    yield from (f"  {line}" for line in rest)
+
+
+def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+    """What else there is to say of a snapshot: waits for the unknown, and the look over it."""
+    say = Sentences(one, style)
+    if not one.deadlocks:
+        yield style.paint(_no_deadlock(one), ROLES[one.verdict])
+        yield ""
+    open_ended = [orphan for orphan in one.orphans if orphan.verdict != "certain"]
+    if open_ended:
+        yield "  Who will free these, the snapshot does not know:"
+        yield from style.some(
+            [f"    {line}" for line in columns([_orphan(say, one) for one in open_ended])], "    "
+        )
+        yield ""
+    if not one.deadlocks:
+        yield from _look_over(one, say)
+
+
+def _no_deadlock(one: SnapshotAnalysis) -> str:
+    tasks = sum(1 for _ in one.tasks())
+    if one.verdict == "live":
+        if not tasks:
+            return "No deadlock: there are no tasks."
+        return f"No deadlock: {'the only task' if tasks == 1 else f'all {tasks} tasks'} can proceed."
+    stuck = sum(verdict != "live" for _, verdict in one.tasks())
+    wait = "waits" if stuck == 1 else "wait"
+    who = f"{stuck} of {plural(tasks, 'task')}"
+    return f"No deadlock is certain: {who} {wait} for what only an unknown party can free."
+
+
+def _orphan(say: Sentences, orphan: Orphan) -> tuple[str, str]:
+    place = say.place(orphan.waiters[0]) if orphan.waiters else say.place(orphan.node)
+    who = ", ".join(say.label(node) for node in orphan.waiters[:2])
+    if len(orphan.waiters) > 2:
+        who += f" and {len(orphan.waiters) - 2} more"
+    waits = f"; awaited by {who}" if who else ""
+    why = f" ({clean(orphan.node.open)})" if orphan.node.open else ""
+    return f"{say.label(orphan.node)}{why}{waits}", place
+
+
+def _look_over(one: SnapshotAnalysis, say: Sentences) -> Iterator[str]:
+    found = survey(one)
+    rows = []
+    if found.longest:
+        node, age = found.longest
+        rows.append((f"longest wait:   {say.label(node)}, {seconds(age)}", say.place(node)))
+    if found.fan_in:
+        node, count = found.fan_in
+        rows.append(
+            (f"largest fan-in: {count} {'waits' if count == 1 else 'wait'} for {say.label(node)}", "")
+        )
+    for what, count, node in found.leaves:
+        rows.append((f"in the end on:  {_leaf(say, what, count, node)}", say.place(node)))
+    if rows:
+        yield from say.style.some([f"  {line}" for line in columns(rows)], "  ")
+        yield ""
+
+
+def _leaf(say: Sentences, what: str, count: int, node: Node) -> str:
+    name = say.label(node)
+    if what == "timer" and node.timer is not None:
+        name += f", in {seconds(say.left(node.timer))}"
+    facts = [
+        f"{key} {value}" for key, value in (node.detail or {}).items() if key in {"fd", "peer"} and value
+    ]
+    shown = f"{name}{' ' if facts else ''}{clean(' '.join(facts))}"
+    words = {"timer": "a timer", "thread": "a thread", "unknown": "an unknown party"}
+    return f"{words.get(what, what)}, {count} ({shown})"
+
+
+def _source(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+    process, capture = one.snapshot.process, one.snapshot.capture
+    counts = Counter(verdict for _, verdict in one.tasks())
+    tally = ", ".join(f"{counts[word]} {word}" for word in reversed(VERDICTS) if counts[word])
+    facts = [_name(one), f"{process.implementation} {process.python}", _moment(capture.start)]
+    yield f"snapshot: {', '.join(fact.strip() for fact in facts if fact.strip())}"
+    yield f"  {plural(counts.total(), 'task')}{': ' if tally else ''}{tally}"
+    if not capture.consistent:
+        yield "  note: the program ran while it was captured, so nothing in it is called certain"
+    rows = [f"  note: left out: {clean(text)}" for text in capture.cut]
+    rows += [f"  note: could not be read: {clean(text)}" for text in capture.errors]
+    if capture.unknown:
+        rows.append(f"  note: this interpreter does not tell: {clean(', '.join(capture.unknown))}")
+    yield from style.some(rows, "  ")
+
+
+def _name(one: SnapshotAnalysis) -> str:
+    process = one.snapshot.process
+    host = f" on {process.host}" if process.host else ""
+    program = f"{process.argv0}, " if process.argv0 else ""
+    return clean(f"{one.path + ', ' if one.path else ''}{program}pid {process.pid}{host}")
+
+
+def _moment(at: float) -> str:
+    moment = dt.datetime.fromtimestamp(at, tz=dt.UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _quoted(node: Node) -> str:
+    name = clean(node.name) if node.name else str(node.id)
+    return name if name.replace("-", "").replace("_", "").isalnum() else f"'{name}'"

@@ -1,0 +1,141 @@
+"""`agraph analyze --format json`: the shape `agraph.analysis/1`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agraph_cli.analysis.graph import awaited_by_waiter
+from agraph_cli.analysis.names import user_site
+from agraph_cli.analysis.verdict import VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agraph import Node, Site
+    from agraph_cli.analysis.model import Analysis, Deadlock, Hop, LockPair, Orphan, SnapshotAnalysis
+
+SCHEMA = "agraph.analysis/1"
+
+
+def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[str, Any]:
+    """The analysis as a JSON object.
+
+    Args:
+        analysis: The analysis of one or more snapshots.
+        errors: What could not be read: `path`, `message`, `help`.
+
+    Returns:
+        The object; `verdict` is None when there was nothing to analyse.
+    """
+    tables = [_Rows(one) for one in analysis.snapshots]
+    return {
+        "schema": SCHEMA,
+        "verdict": analysis.verdict if analysis.snapshots else None,
+        "deadlocks": [_Rows(one).deadlock(found) for one, found in analysis.deadlocks],
+        "tasks": [row for table in tables for row in table.tasks()],
+        "lock_order": [row for table in tables for row in table.lock_order()],
+        "stuck": [],
+        "orphans": [row for table in tables for row in table.orphans()],
+        "snapshots": [table.snapshot() for table in tables],
+        "errors": list(errors),
+    }
+
+
+class _Rows:
+    """The rows of one snapshot."""
+
+    def __init__(self, one: SnapshotAnalysis) -> None:
+        self.one = one
+
+    def deadlock(self, deadlock: Deadlock) -> dict[str, Any]:
+        return {
+            "certainty": deadlock.certainty,
+            "tasks": [self._task(node, deadlock.certainty) for node in deadlock.tasks],
+            "cycle": [self._hop(hop) for hop in deadlock.cycle],
+            "blocked_behind": len(deadlock.behind),
+            "assumptions": list(deadlock.assumptions),
+            "help": deadlock.help,
+        }
+
+    def _task(self, node: Node, verdict: str) -> dict[str, Any]:
+        return {"process": self.one.process, "id": node.id, "name": node.name, "verdict": verdict}
+
+    def _hop(self, hop: Hop) -> dict[str, Any]:
+        snapshot = self.one.snapshot
+        site = user_site(snapshot, hop.waiter)
+        if hop.edge is not None and hop.edge.site is not None:
+            site = snapshot.sites[hop.edge.site]
+        return {
+            "kind": hop.waiter.kind,
+            "name": hop.waiter.name,
+            "waits_at": _site(site),
+            "edge": hop.edge.kind if hop.edge else "loop",
+            "confidence": hop.edge.confidence if hop.edge else "exact",
+        }
+
+    def tasks(self) -> Iterable[dict[str, Any]]:
+        graph = self.one.graph
+        edges = awaited_by_waiter(graph)
+        for index, node in enumerate(self.one.snapshot.nodes):
+            if node.kind == "task":
+                awaited = [self._awaited(position) for position in edges.get(index, ())]
+                yield {**self._task(node, VERDICTS[self.one.levels[index]]), "waits_for": awaited}
+
+    def _awaited(self, position: int) -> dict[str, Any]:
+        graph = self.one.graph
+        node = graph.node(graph.awaited[position])
+        edge = self.one.snapshot.edges[graph.source[position]]
+        return {
+            "id": node.id,
+            "kind": node.kind,
+            "name": node.name,
+            "edge": edge.kind,
+            "confidence": edge.confidence,
+        }
+
+    def lock_order(self) -> Iterable[dict[str, Any]]:
+        return [self._pair(pair) for pair in self.one.lock_order]
+
+    def _pair(self, pair: LockPair) -> dict[str, Any]:
+        return {
+            "process": self.one.process,
+            "task": pair.task.name,
+            "held": {"id": pair.held.id, "name": pair.held.name, "at": _site(pair.held_at)},
+            "wanted": {"id": pair.wanted.id, "name": pair.wanted.name, "at": _site(pair.wanted_at)},
+        }
+
+    def orphans(self) -> Iterable[dict[str, Any]]:
+        return [self._orphan(orphan) for orphan in self.one.orphans]
+
+    def _orphan(self, orphan: Orphan) -> dict[str, Any]:
+        first = orphan.waiters[0] if orphan.waiters else orphan.node
+        return {
+            "process": self.one.process,
+            "id": orphan.node.id,
+            "kind": orphan.node.kind,
+            "name": orphan.node.name,
+            "verdict": orphan.verdict,
+            "open": orphan.node.open,
+            "waiters": [{"id": node.id, "name": node.name} for node in orphan.waiters],
+            "waits_at": _site(user_site(self.one.snapshot, first)),
+            "blocked_behind": orphan.behind,
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        process, capture = self.one.snapshot.process, self.one.snapshot.capture
+        return {
+            "path": self.one.path,
+            "process": self.one.process,
+            "argv0": process.argv0,
+            "python": process.python,
+            "start": capture.start,
+            "end": capture.end,
+            "consistent": capture.consistent,
+            "complete": capture.complete,
+            "verdict": self.one.verdict,
+            "tasks": sum(1 for _ in self.one.tasks()),
+        }
+
+
+def _site(site: Site | None) -> dict[str, Any] | None:
+    return None if site is None else {"path": site.file, "line": site.line, "function": site.function}

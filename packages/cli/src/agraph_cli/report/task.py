@@ -1,0 +1,75 @@
+"""`agraph analyze --task NAME`: one task, what it waits for hop by hop, and who waits for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph_cli.analysis.trace import trace
+from agraph_cli.analysis.verdict import EXPLAINED
+from agraph_cli.report.full import ROLES, stack_lines
+from agraph_cli.report.sentences import Sentences
+from agraph_cli.report.style import clean, columns, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agraph_cli.analysis.model import SnapshotAnalysis
+    from agraph_cli.analysis.trace import Trace
+    from agraph_cli.report.style import Style
+
+
+def task_report(one: SnapshotAnalysis, index: int, style: Style) -> Iterator[str]:
+    """The report on one task.
+
+    Args:
+        one: The analysis of a snapshot.
+        index: The position of the task in the snapshot's nodes.
+        style: How it looks.
+
+    Yields:
+        Lines without line ends.
+    """
+    say = Sentences(one, style)
+    found = trace(one, index)
+    task = found.task
+    verdict = style.paint(found.verdict, ROLES[found.verdict])
+    yield f"Task {style.paint(say.label(task), 'strong')}: {verdict}. {EXPLAINED[found.verdict]}"
+    facts = [task.state, f"coroutine {task.type}" if task.type else ""]
+    waited = say.waited(task)
+    facts.append("" if waited is None or not task.need else f"waiting for {seconds(waited)}")
+    facts.append("" if task.timer is None else f"a timer frees it in {seconds(say.left(task.timer))}")
+    yield f"  {clean(', '.join(fact for fact in facts if fact)) or 'nothing else is known of it'}"
+    yield ""
+    yield from _waits(found, say)
+    stack = stack_lines(one, task, style)
+    if stack:
+        yield "  Stack, innermost first:"
+        yield from style.some([f"    {line}" for line in stack], "    ")
+        yield ""
+    if found.awaited_by:
+        yield f"  Awaited by ({len(found.awaited_by)}):"
+        rows = columns([(say.label(node), say.place(node)) for node in found.awaited_by])
+        yield from style.some([f"    {line}" for line in rows], "    ")
+        yield ""
+    if found.deadlock is not None:
+        yield f"  See {say.headline(one.deadlocks[found.deadlock])}"
+        yield ""
+
+
+def _waits(found: Trace, say: Sentences) -> Iterator[str]:
+    if not found.waits:
+        yield f"  It waits for nothing that the snapshot knows{_why(found)}."
+        yield ""
+        return
+    rows = say.hops(found.waits) if len(found.waits) > 1 else []
+    rows += say.hops(found.chain)
+    end = found.chain[-1].awaited
+    yield "  What it waits for:"
+    yield from say.style.some([f"    {line}" for line in columns(rows)], "    ")
+    if any(end == hop.waiter for hop in found.chain):
+        yield f"    {say.style.corner}back to {say.label(end)}"
+    yield ""
+
+
+def _why(found: Trace) -> str:
+    return f" ({clean(found.task.open)})" if found.task.open else ""
