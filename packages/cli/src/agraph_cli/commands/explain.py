@@ -17,8 +17,7 @@ from agraph_cli.errors import CommandError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agraph_cli.analysis.names import listed
-from agraph_cli.analysis.verdict import Verdict
+    from agraph_cli.analysis.verdict import Verdict
     from agraph_cli.report.style import Style
     from agraph_static import Rule
 
@@ -56,7 +55,9 @@ def _hint(code: str, rules: list[str]) -> str:
     begun = [rule for rule in rules if rule.startswith(code.upper())]
     near = begun or difflib.get_close_matches(code.upper(), rules, n=1)
     near = near or difflib.get_close_matches(code.lower(), VERDICTS, n=1)
-    return f"did you mean {listed(near, 12, 'or')}?" if near else f"try one of {', '.join([*rules, *VERDICTS])}"
+    if near:
+        return f"did you mean {listed(near, 12, 'or')}?"
+    return f"try one of {', '.join([*rules, *VERDICTS])}"
 
 
 def _verdict(verdict: Verdict, style: Style) -> Iterator[str]:
