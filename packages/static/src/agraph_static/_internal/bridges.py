@@ -122,9 +122,7 @@ def _judge(
     if _records_edges(context, call, callback, resolution):
         return None
     wait = _wait_for(context, resolution)
-    helper = (
-        wait is None and _is_parameter(context, resolution.place) and _is_parameter(context, source_place)
-    )
+    helper = _is_parameter(context, resolution.place) and _is_parameter(context, source_place)
     if wait is None and not helper:
         return None
     if wait is not None and source_place is not None and _waits_for_both(context, wait, source_place):
@@ -241,7 +239,7 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
     call = bridge.registration
     target = context.name_of(bridge.target)
     source = context.code(bridge.source)
-    related = []
+    related = context.made_at(bridge.target)
     if bridge.resolution.node is not call.node:
         related.append(context.related(bridge.resolution.node, f"`{target}` is resolved here"))
     if bridge.wait is not None:
@@ -266,7 +264,8 @@ def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     source = context.code(bridge.source)
     confidence = "likely" if bridge.kind == "semaphore" and bridge.confidence == "certain" else bridge.confidence
     action = {"event": "sets", "queue": "feeds", "semaphore": "releases", "condition": "notifies"}[bridge.kind]
-    related = [context.related(bridge.resolution.node, f"the callback {action} `{target}` here")]
+    related = context.made_at(bridge.target)
+    related.append(context.related(bridge.resolution.node, f"the callback {action} `{target}` here"))
     if bridge.wait is not None:
         related.append(context.related(bridge.wait.node, f"`{target}` is waited on here"))
     return context.finding(

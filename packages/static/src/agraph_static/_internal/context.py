@@ -80,6 +80,13 @@ class Context:
         kind, _, path = place
         return ("self" + path if kind == "s" else path).replace("[]", "[...]")
 
+    def made_at(self, place: Place) -> list[Related]:
+        """Where the future or primitive that a place holds is made, if that is in this module."""
+        for value in self.flow.values(place):
+            if isinstance(value.node, cst.Call) and self.origins.of_call(value.node) not in ("unknown", "io"):
+                return [self.related(value.node, f"`{self.name_of(place)}` is made here")]
+        return []
+
     def related(self, node: cst.CSTNode, message: str) -> Related:
         """A second place."""
         return Related(self.path, self.module.positions.span(node), message)

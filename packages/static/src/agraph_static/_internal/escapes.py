@@ -42,7 +42,7 @@ def _cancellations(flight: Flight) -> set[int]:
     return {
         id(call.node)
         for call in flight.function.calls
-        if call.name == "cancel" and call.receiver is not None and dotted(call.receiver) == flight.name
+        if call.name == "cancel" and call.receiver is not None and dotted(call.receiver).replace("[]", "[...]") == flight.name
     }
 
 

@@ -80,7 +80,10 @@ def _flight(
     if not resolutions or _records_edges(function):
         return None
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
-    own = [node for node in function.awaits if names & _awaited_names(node)]
+    block = _block(context, creation)
+    own = [
+        node for node in function.awaits if names & _awaited_names(node) and block in context.module.ancestors(node)
+    ]
     if any(made < context.start(node) < first for node in own):
         return None  # it waits for its own future: somebody else completes it
     work = [node for node in _suspensions(function) if made < context.start(node) < last and node not in own]
@@ -91,19 +94,27 @@ def _flight(
     if reader is None:
         return None
     name = max(names, key=lambda one: ("." in one or "[]" in one, len(one)))
+    name = name.replace("[]", "[...]")
     return Flight(function, creation, place, name, kind, resolutions, work, reader)
 
 
 def _names(context: Context, function: Function, creation: cst.Call, made: int) -> set[str]:
     """How the new object is called: the targets of its assignment, and what those are assigned to later."""
     names = {dotted(one.target) for one in function.assignments if one.value is creation}
+    block = _block(context, creation)
     for one in function.assignments:
-        if one.kind == "assign" and context.start(one.node) >= made and dotted(one.value) in names - {""}:
+        later = one.kind == "assign" and context.start(one.node) >= made
+        if later and dotted(one.value) in names - {""} and block in context.module.ancestors(one.node):
             names.add(dotted(one.target))
     for one in function.assignments:  # `a = b = make()`: the first target stands for the value of the others
         if one.kind == "assign" and dotted(one.value) in names - {""} and context.start(one.target) < made <= _end(context, one):
             names.add(dotted(one.target))
     return names - {""}
+
+
+def _block(context: Context, node: cst.CSTNode) -> cst.CSTNode | None:
+    """The block of statements that a node stands in."""
+    return next((one for one in context.module.ancestors(node) if isinstance(one, cst.IndentedBlock)), None)
 
 
 def _end(context: Context, assignment: Assignment) -> int:

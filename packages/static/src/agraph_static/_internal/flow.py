@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Place = tuple[str, object, str]
 """Kind ("v": variable, "s": attribute of a class, "o": attribute of something unknown), owner, path."""
 
+_NESTING = 3
+"""How deep containers in containers are followed."""
+
 _TRANSPARENT = frozenset(
     {"list", "set", "tuple", "sorted", "reversed", "frozenset", "cast", "typing.cast", "iter"}
 )
@@ -131,6 +134,8 @@ class Flow:
             return ("s", self.module.class_family(function.owner), suffix)
         if suffix.startswith("."):
             owner = self._class_of(name, function)
+            if owner is None and name != function.self_name and name not in self.module.imports:
+                owner = self.module.attribute_owners.get(_first_attribute(suffix))
             if owner is not None:
                 return ("s", self.module.class_family(owner), suffix)
             return ("o", "", name + suffix)
@@ -182,7 +187,7 @@ class Flow:
             return
         if target[0] != "v" or target[2].endswith("[]"):
             self.stored.add(target)
-        if assignment.kind in ("for", "unpack"):
+        if assignment.kind in ("for", "unpack", "part"):
             self._bind_item(target, assignment)
         elif assignment.kind == "assign":
             self._bind(target, assignment.value, assignment.function)
@@ -193,8 +198,13 @@ class Flow:
         return self.place(node.target, function)
 
     def _bind_item(self, target: Place, assignment: Assignment) -> None:
-        container = self.place(assignment.value, assignment.function)
-        if container is not None:
+        value = assignment.value
+        if isinstance(value, cst.Await):
+            value = _taken_item(value)
+        container = self.place(value, assignment.function)
+        if container is not None and assignment.kind == "part":
+            self._join(self.item(self.item(container)), target)
+        elif container is not None:
             self._join(self.item(container), target)
         else:
             for element in _elements(assignment.value):
@@ -230,6 +240,10 @@ class Flow:
             self._join(source, target)
         else:
             self._values[target].append(Value(element, function))
+            for inner in _elements(element):
+                place = self.place(inner, function)
+                if place is not None:
+                    self._join(self.item(target), place)
 
     def _call(self, call: Call) -> None:
         if call.receiver is not None and call.name in words.CONTAINER_ADDS and call.args:
@@ -244,12 +258,22 @@ class Flow:
                 self.stored.add(self.item(container))
         callee = self.callee(call)
         if callee is None:
+            self._construct(call)
             return
         for name, value in bound_arguments(call, callee):
             self.arguments[id(callee), name].append(Value(value, call.function))
             place = self.place(value, call.function)
             if place is not None:
                 self._passed[place].append((callee, name))
+
+    def _construct(self, call: Call) -> None:
+        """`Item(key, future)` of a class without `__init__` of its own fills the annotated fields in order."""
+        owner = self.module.classes.get(call.name) if call.receiver is None else None
+        if owner is None or not owner.fields:
+            return
+        pairs = [*zip(owner.fields, call.args, strict=False), *call.keywords.items()]
+        for name, value in pairs:
+            self._bind_element(("s", self.module.class_family(owner), "." + name), value, call.function)
 
     def callee(self, call: Call) -> Function | None:
         """The function of this module that a call runs: by name, `self.method` or a class's `__init__`."""
@@ -260,6 +284,8 @@ class Flow:
             if call.function.owner is not None and receiver == call.function.self_name:
                 return self.module.find_method(call.function.owner, call.name)
             owner = self.module.classes.get(receiver) or self._class_of(receiver, call.function)
+            if owner is None and "_" in call.name.strip("_") and receiver not in self.module.imports:
+                owner = self.module.method_owners.get(call.name)
             return self.module.find_method(owner, call.name)
         if dotted(call.receiver) == "super()" and call.function.owner is not None:
             bases = [self.module.classes.get(base) for base in call.function.owner.bases]
@@ -283,7 +309,7 @@ class Flow:
         pending: list[tuple[cst.CSTNode, str]] = [(expression, kind)]
         while pending:
             current, how = pending.pop()
-            place = self.place(current, function)
+            place = None if _is_queue_get(current) else self.place(current, function)
             if place is not None:
                 self._waits[place].append(Wait(how, node, function))
             if isinstance(current, cst.Call):
@@ -326,8 +352,25 @@ class Flow:
 
     # Asking
 
+    def _join_items(self) -> None:
+        """Items of containers that are one are one, too. Each round closes one level."""
+        for _ in range(_NESTING):
+            places = {*self._parent, *self._parent.values(), *self._values, *self._waits}
+            joined = False
+            for place in places:
+                if not place[2].endswith("[]"):
+                    continue
+                container: Place = (place[0], place[1], place[2][:-2])
+                other = self.item(self.root(container))
+                if self.root(other) != self.root(place):
+                    self._join(other, place)
+                    joined = True
+            if not joined:
+                return
+
     def _close(self) -> None:
         """Move what was collected to the groups' roots."""
+        self._join_items()
         for table in (self._values, self._waits, self._passed, self.annotations):
             for place in list(table):
                 root = self.root(place)
@@ -350,13 +393,17 @@ class Flow:
         """Who waits for what a place holds, also in functions of the module it is passed to."""
         root = self.root(place)
         found = list(self._waits.get(root, ()))
-        if hops:
-            for callee, name in self._passed.get(root, ()):
-                found.extend(
-                    wait
-                    for wait in self.waits(("v", id(callee), name), hops=hops - 1)
-                    if wait.kind != "return"
-                )
+        if not hops:
+            return found
+        for callee, name in self._passed.get(root, ()):
+            found.extend(
+                wait for wait in self.waits(("v", id(callee), name), hops=hops - 1) if wait.kind != "return"
+            )
+        for _, owner, path in self.members(root):
+            for value in self.arguments.get((owner, path), ()) if isinstance(owner, int) else ():
+                given = self.place(value.node, value.function)
+                if given is not None:
+                    found.extend(self.waits(given, hops=hops - 1))
         return found
 
     def is_stored(self, place: Place) -> bool:
@@ -386,12 +433,28 @@ def _calls_plain_class(call: Call, callee: Function) -> bool:
     )
 
 
+def _is_queue_get(node: cst.CSTNode) -> bool:
+    """`queue.get()`: what is awaited is the queue, not the item. A dict's `get` has an argument."""
+    return (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and node.func.attr.value == "get"
+        and not node.args
+    )
+
+
 def _taken_item(node: cst.Await) -> cst.BaseExpression:
     """`await queue.get()` is an item of the queue."""
-    call = node.expression
-    if isinstance(call, cst.Call) and isinstance(call.func, cst.Attribute) and call.func.attr.value == "get":
-        return call if not call.args else node
-    return node
+    return node.expression if _is_queue_get(node.expression) else node
+
+
+def _first_attribute(suffix: str) -> str:
+    """`future` of `.future.state[]`."""
+    name = suffix[1:]
+    for index, character in enumerate(name):
+        if character in ".[":
+            return name[:index]
+    return name
 
 
 def _weaker(kind: str) -> str:

@@ -7,6 +7,7 @@ or lower their confidence.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -47,7 +48,7 @@ class Binding:
     """One place where a name of a scope gets a value.
 
     Attributes:
-        kind: `assign`, `param`, `for`, `with`, `def`, `class`, `import`, `unpack`, `except`.
+        kind: `assign`, `param`, `for`, `with`, `def`, `class`, `import`, `unpack`, `part`, `except`.
         value: The expression behind it: the assigned value, what is iterated, the context manager.
         node: The node that binds.
     """
@@ -70,7 +71,7 @@ class Assignment:
 
 @dataclass(slots=True, eq=False)
 class Class:
-    """A class: its methods by name, its bases as written, and where it is."""
+    """A class: its methods by name, its bases as written, its annotated fields in order, and where it is."""
 
     node: cst.ClassDef | None
     name: str
@@ -78,6 +79,7 @@ class Class:
     bases: list[str]
     methods: dict[str, Function] = field(default_factory=dict)
     properties: set[str] = field(default_factory=set)
+    fields: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -218,6 +220,32 @@ class Module:
             pending.extend(self.classes.get(base) for base in current.bases)
         return None
 
+    @cached_property
+    def attribute_owners(self) -> dict[str, Class | None]:
+        """The class of this module that has an attribute of a name; None where several have it."""
+        owners: dict[str, Class | None] = {}
+        for one in self.classes.values():
+            names = set(one.fields)
+            for method in one.methods.values():
+                names.update(
+                    assignment.target.attr.value
+                    for assignment in method.assignments
+                    if isinstance(assignment.target, cst.Attribute)
+                    and dotted(assignment.target.value) == method.self_name
+                )
+            for name in names:
+                owners[name] = one if owners.get(name, one) is one else None
+        return owners
+
+    @cached_property
+    def method_owners(self) -> dict[str, Class | None]:
+        """The class of this module that has a method of a name; None where several have it."""
+        owners: dict[str, Class | None] = {}
+        for one in self.classes.values():
+            for name in one.methods:
+                owners[name] = one if owners.get(name, one) is one else None
+        return owners
+
     def class_family(self, owner: Class) -> str:
         """One name for a class and the bases it has in this module: the root's qualified name."""
         current, seen = owner, {owner.qualname}
@@ -347,6 +375,8 @@ class _Builder:
         self, node: cst.AnnAssign, function: Function, owner: Class | None
     ) -> tuple[Function, Class | None]:
         self.module.annotated.append((node, function, owner))
+        if owner is not None and isinstance(node.target, cst.Name):
+            owner.fields.append(node.target.value)
         if node.value is not None:
             self._target("assign", node.target, node.value, node, function)
         return function, owner
@@ -432,17 +462,33 @@ class _Builder:
 def _unpacked(
     kind: str, target: cst.Tuple | cst.List, value: cst.BaseExpression
 ) -> Iterator[tuple[str, cst.BaseExpression, cst.BaseExpression]]:
-    """The pairs of `a, b = x, y`; for other values each target is some part of the value."""
-    pairwise = (
-        isinstance(value, (cst.Tuple, cst.List))
-        and kind == "assign"
-        and len(value.elements) == len(target.elements)
-    )
-    for index, element in enumerate(target.elements):
-        if pairwise and isinstance(value, (cst.Tuple, cst.List)):
-            yield "assign", element.value, value.elements[index].value
-        else:
-            yield "unpack", element.value, value
+    """The pairs of `a, b = x, y`; for other values each target is some part of the value.
+
+    Kinds: `for`: an item of the value; `unpack`: an item, too; `part`: an item of an item.
+    """
+    targets = [element.value for element in target.elements]
+    if kind == "assign" and isinstance(value, (cst.Tuple, cst.List)) and len(value.elements) == len(targets):
+        yield from (("assign", one, element.value) for one, element in zip(targets, value.elements, strict=True))
+    elif kind == "for":
+        yield from _unpacked_loop(targets, value)
+    else:
+        yield from (("unpack", one, value) for one in targets)
+
+
+def _unpacked_loop(
+    targets: list[cst.BaseExpression], value: cst.BaseExpression
+) -> Iterator[tuple[str, cst.BaseExpression, cst.BaseExpression]]:
+    """`for a, b in zip(x, y)`, `for i, a in enumerate(x)`, `for k, v in x.items()`."""
+    if isinstance(value, cst.Call) and value.args and dotted(value.func) == "zip":
+        for one, arg in zip(targets, value.args, strict=False):
+            yield "for", one, arg.value
+    elif isinstance(value, cst.Call) and value.args and dotted(value.func) == "enumerate":
+        yield "for", targets[-1], value.args[0].value
+    elif isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and value.func.attr.value == "items":
+        yield "for", targets[-1], value.func.value
+    else:
+        for one in targets:
+            yield "part", one, value
 
 
 def _bind(function: Function, name: str, binding: Binding) -> None:

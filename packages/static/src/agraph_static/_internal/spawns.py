@@ -9,6 +9,7 @@ import libcst as cst
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.flow import Value, bound_arguments
+from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,9 +45,8 @@ class Spawn:
 def spawns(context: Context) -> Iterator[Spawn]:
     """Every spawned task of a module that completes a future others wait for, once for each future."""
     seen: set[tuple[int, Place]] = set()
+    flights = {context.flow.root(flight.place) for flight in context.flights}
     for call in list(context.module.calls):
-        if context.origins.of_call(call.node) != "task" or not call.args:
-            continue
         coroutine = _coroutine(context, call)
         body = context.flow.callee(coroutine) if coroutine is not None else None
         if coroutine is None or body is None or not body.is_async:
@@ -54,7 +54,7 @@ def spawns(context: Context) -> Iterator[Spawn]:
         env = {name: Value(value, coroutine.function) for name, value in bound_arguments(coroutine, body)}
         for resolution in context.resolver.of_function(body, env):
             key = (id(body), context.flow.root(resolution.place))
-            if key in seen or resolution.kind != "future":
+            if key in seen or key[1] in flights or resolution.kind != "future":
                 continue
             spawn = _judge(context, call, body, resolution)
             if spawn is not None:
@@ -63,8 +63,17 @@ def spawns(context: Context) -> Iterator[Spawn]:
 
 
 def _coroutine(context: Context, call: Call) -> Call | None:
-    """The call that makes the coroutine a task is made of, also by way of one variable."""
-    argument = call.args[0]
+    """The call that makes the coroutine a task is made of, also by way of one variable; None when no task is made."""
+    arguments = list(call.args)
+    if call.name in ("call_soon", "call_later", "call_soon_threadsafe"):
+        while arguments and dotted(arguments[0]).rpartition(".")[2] not in words.TASK_METHODS:
+            arguments.pop(0)
+        arguments = arguments[1:]
+    elif context.origins.of_call(call.node) != "task":
+        return None
+    if not arguments:
+        return None
+    argument = arguments[0]
     if isinstance(argument, cst.Name):
         scope = context.module.scope_of(argument.value, call.function)
         bindings = scope.bindings[argument.value] if scope is not None else []
@@ -88,8 +97,9 @@ def _judge(context: Context, call: Call, body: Function, resolution: Resolution)
         if _is_handed_in(context, place, call):
             return Spawn(call, body, resolution, None, "likely", "the future is handed in, and only the spawned task completes it")
         return None
-    if _is_answer(context, place, resolution):
-        return Spawn(call, body, resolution, waits[0], "possible", "the future may be completed by what comes from outside")
+    doubt = _doubt(context, call, body, resolution)
+    if doubt:
+        return Spawn(call, body, resolution, waits[0], "possible", doubt)
     return Spawn(call, body, resolution, waits[0], "likely", "the spawned task completes it in its own body")
 
 
@@ -148,15 +158,32 @@ def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
     )
 
 
-def _is_answer(context: Context, place: Place, resolution: Resolution) -> bool:
-    """Whether the future is picked out of a table by key, as the answer to a request is."""
-    if not any(member[2].endswith("[]") for member in context.flow.members(place)):
-        return False
-    for function in (resolution.function, *resolution.function.lineage()):
-        for assignment in function.assignments:
-            target = context.flow.place(assignment.target, assignment.function)
-            if target is None or context.flow.root(target) != context.flow.root(place):
-                continue
-            if assignment.kind == "for":
-                return False
-    return True
+def _doubt(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
+    """Why the task may not be the one who decides when the future is completed; empty when nothing speaks for it."""
+    batch = resolution.function is body and _is_batch(context, resolution)
+    if not batch and any(member[2].endswith("[]") for member in context.flow.members(resolution.place)):
+        return "the future is picked from a table, as the answer to a request is"
+    if call.function.name == "<lambda>":
+        return "the task is started by an event"
+    if not batch and (resolution.function is not body or _in_loop(context, resolution.node, body)):
+        return "the task completes futures again and again, as a reader of messages does"
+    return ""
+
+
+def _is_batch(context: Context, resolution: Resolution) -> bool:
+    """Whether the task completes all futures of a batch: `for item in batch: item.future.set_result(...)`."""
+    return any(
+        isinstance(one, cst.For) and one.asynchronous is None
+        for one in _around(context, resolution.node, resolution.function)
+    )
+
+
+def _in_loop(context: Context, node: cst.CSTNode, body: Function) -> bool:
+    return any(isinstance(one, (cst.While, cst.For)) for one in _around(context, node, body))
+
+
+def _around(context: Context, node: cst.CSTNode, function: Function) -> Iterator[cst.CSTNode]:
+    for one in context.module.ancestors(node):
+        if one is function.node:
+            return
+        yield one

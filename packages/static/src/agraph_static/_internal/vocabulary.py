@@ -135,7 +135,7 @@ HOP_WAITS: dict[str, tuple[str, ...]] = {
     "lock": ("acquire",),
 }  # fmt: skip
 
-CONTAINER_ADDS = frozenset({"append", "appendleft", "add", "insert", "put_nowait"})
+CONTAINER_ADDS = frozenset({"append", "appendleft", "add", "insert", "put_nowait", "put"})
 CONTAINER_TAKES = frozenset({"pop", "popleft", "get", "setdefault", "popitem", "get_nowait"})
 CONTAINER_VIEWS = frozenset(
     {"values", "copy", "list", "set", "tuple", "sorted", "reversed", "frozenset", "items"}

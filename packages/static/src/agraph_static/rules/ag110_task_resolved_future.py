@@ -82,7 +82,8 @@ class Client:
         for spawn in spawns(context):
             name = context.name_of(spawn.resolution.place)
             body = spawn.body.name
-            related = [context.related(spawn.resolution.node, "resolved here")]
+            related = context.made_at(spawn.resolution.place)
+            related.append(context.related(spawn.resolution.node, "resolved here"))
             if spawn.wait is not None:
                 related.append(context.related(spawn.wait.node, "awaited here"))
             yield context.finding(

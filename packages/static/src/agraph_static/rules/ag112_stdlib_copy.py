@@ -64,7 +64,8 @@ async def guarded(arg):
                 continue
             call = bridge.registration
             source, target = context.code(bridge.source), context.name_of(bridge.target)
-            related = [context.related(bridge.resolution.node, f"`{target}` is completed here")]
+            related = context.made_at(bridge.target)
+            related.append(context.related(bridge.resolution.node, f"`{target}` is completed here"))
             if bridge.wait is not None:
                 related.append(context.related(bridge.wait.node, f"`{target}` is waited for here"))
             yield context.finding(
