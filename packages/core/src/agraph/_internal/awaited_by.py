@@ -34,10 +34,9 @@ from agraph._internal.futures import (
 from agraph._internal.record import declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     Future = asyncio.Future[Any]
-    Task = asyncio.Task[Any]
 
 
 class _Meaning(NamedTuple):
@@ -62,6 +61,11 @@ def _nested(outer: Any, name: str) -> types.CodeType | None:  # noqa: ANN401 - a
     )
 
 
+# Where a race has no `task_done` (3.11 and the first releases of 3.12 and 3.13), it waits for the tasks that
+# there were when its wait began, and goes on to the later ones. Each task has the list of all in a cell.
+_RACE_TASK_DONE = _nested(staggered.staggered_race, "task_done")
+_RACER = _nested(staggered.staggered_race, "run_one_coro") if _RACE_TASK_DONE is None else None
+
 # Each closure of Lib/asyncio that completes a future, and its cell with that future (or with the queue that
 # `as_completed` up to 3.12 waits at). The second of `shield` completes nothing; it holds who called.
 _CLOSURES: dict[types.CodeType | None, str] = {
@@ -70,7 +74,7 @@ _CLOSURES: dict[types.CodeType | None, str] = {
     _nested(tasks.shield, "_clear_awaited_by_callback"): "",
     _nested(getattr(tasks, "_wait", None), "_on_completion"): "waiter",
     _nested(tasks.as_completed, "_on_completion"): "done",
-    _nested(staggered.staggered_race, "task_done"): "on_completed_fut",
+    _RACE_TASK_DONE: "on_completed_fut",
 }
 _CLOSURES.pop(None, None)
 _CALLERS = ("cur_task", "parent_task")
@@ -117,7 +121,8 @@ def _meaning_of_method(callback: types.MethodType) -> _Meaning:
 
 
 def _meaning_of_closure(callback: types.FunctionType, followed: str) -> _Meaning:
-    cells = dict(_cells(callback))
+    names = callback.__code__.co_freevars
+    cells = {names[position]: content for position, content in _contents(callback.__closure__ or ())}
     target = cells.get(followed)
     # `gather` keeps who called it in a default, the others in a cell.
     callers = [cells.get(name) for name in _CALLERS] + list(callback.__defaults__ or ())
@@ -126,11 +131,12 @@ def _meaning_of_closure(callback: types.FunctionType, followed: str) -> _Meaning
     return _Meaning(via=via, claimed=claimed)
 
 
-def _cells(function: types.FunctionType) -> Iterator[tuple[str, object]]:
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+def _contents(cells: Iterable[types.CellType]) -> Iterator[tuple[int, object]]:
+    """What is in the cells, each with its position; cells of names that are not assigned yet are left out."""
+    for position, cell in enumerate(cells):
         try:
-            yield name, cell.cell_contents
-        except ValueError:  # the name is not assigned yet
+            yield position, cell.cell_contents
+        except ValueError:
             continue
 
 
@@ -152,8 +158,8 @@ def awaited_by(future: object) -> list[Future]:
         The tasks (and declared futures) that wait for it, each once.
     """
     found: dict[int, Any] = {}
-    seen = {id(future)}
-    ahead: list[object] = [future]
+    ahead = [future, *_siblings(future)]
+    seen = set(map(id, ahead))
     while ahead:
         current = ahead.pop()
         claimed: set[int] = set()
@@ -169,28 +175,32 @@ def awaited_by(future: object) -> list[Future]:
         for waiter in declared(current):
             if id(waiter) not in claimed:
                 found[id(waiter)] = waiter
-    if is_task(future):
-        found.update((id(waiter), waiter) for waiter in _waits_for_task(future))
+    caller = _first_step_caller(future)
+    if caller is not None:
+        found[id(caller)] = caller
     return list(found.values())
 
 
-def _waits_for_task(task: object) -> Iterator[Future]:
-    """Who waits for a task in a way that leaves nothing in its callbacks."""
+def _siblings(task: object) -> list[object]:
+    """Futures whose waiters wait for this task too, though it has no callback that says so."""
     coroutine = coroutine_of(task)
     if type(coroutine) is not types.CoroutineType:
-        return
+        return []
     if coroutine.cr_code is _CONNECT_PIPES:
-        # The spawn of a subprocess waits for a future that this coroutine has as an argument (gh-157259).
-        for argument in filter(is_future, gc.get_referents(coroutine)):
-            yield from awaited_by(argument)
-    if coroutine.cr_running:
-        caller = _first_step_caller(task, coroutine)
-        if caller is not None:
-            yield caller
+        # The spawn of a subprocess waits for a future that is an argument of this coroutine (gh-157259).
+        return list(filter(is_future, gc.get_referents(coroutine)))
+    if coroutine.cr_code is _RACER:
+        cells = [item for item in gc.get_referents(coroutine) if type(item) is types.CellType]
+        lists = [content for _, content in _contents(cells) if type(content) is list]
+        return [item for content in lists for item in content if is_task(item) and item is not task]
+    return []
 
 
-def _first_step_caller(task: object, coroutine: types.CoroutineType[Any, Any, Any]) -> Task | None:
+def _first_step_caller(task: object) -> Future | None:
     """The task inside whose step an eager task takes its first one (gh-157299); None for any other task."""
+    coroutine = coroutine_of(task)
+    if type(coroutine) is not types.CoroutineType or not coroutine.cr_running:
+        return None
     frame: types.FrameType | None = sys._getframe(1)
     root = coroutine.cr_frame
     while frame is not None and frame is not root:
