@@ -1,6 +1,20 @@
-"""Makes the helpers importable by the tests of the command line."""
+"""What the tests of the command line share."""
 
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+
+from golden import CommandLine
+
+
+@pytest.fixture
+def agraph(monkeypatch, capsys, tmp_path):
+    """Run `agraph` in this process, in an empty folder, the same on every machine."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "AGRAPH_DEBUG", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+    return CommandLine(monkeypatch, capsys)

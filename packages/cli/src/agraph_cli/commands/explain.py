@@ -27,7 +27,6 @@ EPILOG = epilog(
     agraph explain AG101
     agraph explain possible
     """,
-    "(not used)",
 )
 
 

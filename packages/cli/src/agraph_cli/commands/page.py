@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,10 +15,9 @@ from agraph_cli.terminal import Color
 if TYPE_CHECKING:
     from typing import Any
 
-EXIT_CODES = """\
-Exit codes:
-  0    nothing was found
-  1    {found}
+_FIND = "  0    nothing was found\n  1    {found}"
+_DO = "  0    done"
+_FAIL = """\
   2    wrong usage or configuration, or an input that could not be read
   130  interrupted by Ctrl-C"""
 
@@ -49,7 +49,9 @@ class _Page:
             record = param.get_help_record(ctx)
             if record is not None:
                 kind = "Arguments" if param.param_type_name == "argument" else "Options"
-                name = record[0].replace(" <list[str]>", "")  # the type says nothing to the reader
+                name = re.sub(
+                    r" <[a-z\[\]]+>$", "", record[0]
+                )  # of an argument: it says nothing to the reader
                 group = getattr(param, "rich_help_panel", None) or kind
                 groups.setdefault(group, []).append((name, record[1]))
         groups["Options"] = groups.pop("Options")  # the rest comes last
@@ -78,15 +80,16 @@ class GroupPage(_Page, TyperGroup):
         super().format_options(ctx, formatter)
 
 
-def epilog(examples: str, found: str) -> str:
+def epilog(examples: str, found: str = "") -> str:
     """The end of a help page.
 
     Args:
         examples: Command lines, one a line.
-        found: What exit code 1 says.
+        found: What exit code 1 says; empty for a command that finds nothing.
 
     Returns:
         Text to show as it is.
     """
     shown = "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
-    return f"Examples:\n{shown}\n\n{EXIT_CODES.format(found=found)}"
+    codes = _FIND.format(found=found) if found else _DO
+    return f"Examples:\n{shown}\n\nExit codes:\n{codes}\n{_FAIL}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from agraph_cli.report.style import Role, Style
 
 ROLES: dict[str, Role] = {"certain": "bad", "possible": "warn", "stalled": "warn", "live": "good"}
+
+# What a wait ends in, when it is no other task, and the facts about that worth telling.
+_ENDS = {"timer": "on a timer", "I/O": "on I/O", "thread": "on a thread", "unknown": "on the unknown"}
+_TOLD = {"fd", "peer"}
 
 
 def full(analysis: Analysis, style: Style) -> Iterator[str]:
@@ -77,8 +82,9 @@ def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, style: Style, *, severa
     yield from _blocked_behind(deadlock, say)
     yield from _wrapped("help", deadlock.help, style)
     task = next(iter(deadlock.tasks or deadlock.behind), None)
-    if task is not None and one.path:
-        yield f"  {style.paint('next', 'accent')}: agraph analyze {clean(one.path)} --task {_quoted(task)}"
+    if task is not None and one.path not in {"", "-"}:
+        command = f"agraph analyze {_quoted(one.path)} --task {_quoted(task.name) or task.id}"
+        yield f"  {style.paint('next', 'accent')}: {command}"
     yield ""
 
 
@@ -140,14 +146,15 @@ def _blocked_behind(deadlock: Deadlock, say: Sentences) -> Iterator[str]:
         limit = count if say.style.limit is None else say.style.limit
         names = ", ".join(say.label(node) for node in deadlock.behind[:limit])
         more = f" {say.style.ellipsis} and {count - limit} more (--all lists them)" if count > limit else ""
-        yield f"  Blocked behind ({count}): {names}{more}"
+        yield from _wrapped(f"Blocked behind ({count})", f"{names}{more}", say.style, "  ")
     if deadlock.frees > 1:
         yield f"  Best cut: {say.label(deadlock.cut)}; were it free, {deadlock.frees} tasks could go on"
 
 
-def _wrapped(word: str, text: str, style: Style) -> Iterator[str]:
-    first, *rest = textwrap.wrap(f"{word}: {clean(text)}", 100, subsequent_indent=" " * (len(word) + 2))
-    yield f"  {style.paint(word, 'accent')}{first[len(word) :]}"
+def _wrapped(title: str, text: str, style: Style, hang: str = "") -> Iterator[str]:
+    hang = hang or " " * (len(title) + 2)
+    first, *rest = textwrap.wrap(f"{title}: {clean(text)}", 100, subsequent_indent=hang)
+    yield f"  {style.paint(title, 'accent')}{first[len(title) :]}"
     yield from (f"  {line}" for line in rest)
 
 
@@ -192,32 +199,29 @@ def _orphan(say: Sentences, orphan: Orphan) -> tuple[str, str]:
 
 def _look_over(one: SnapshotAnalysis, say: Sentences) -> Iterator[str]:
     found = survey(one)
-    rows = []
+    rows: list[tuple[str, str, str]] = []
     if found.longest:
         node, age = found.longest
-        rows.append((f"longest wait:   {say.label(node)}, {seconds(age)}", say.place(node)))
-    if found.fan_in:
+        rows.append(("longest wait", f"{say.label(node)}, {seconds(age)}", say.place(node)))
+    if found.fan_in and found.fan_in[1] > 1:
         node, count = found.fan_in
-        rows.append(
-            (f"largest fan-in: {count} {'waits' if count == 1 else 'wait'} for {say.label(node)}", "")
-        )
+        rows.append(("largest fan-in", f"{count} wait for {say.label(node)}", ""))
     for what, count, node in found.leaves:
-        rows.append((f"in the end on:  {_leaf(say, what, count, node)}", say.place(node)))
-    if rows:
-        yield from say.style.some([f"  {line}" for line in columns(rows)], "  ")
+        among = f"{count}, among them " if count > 1 else ""
+        rows.append((_ENDS.get(what, what), f"{among}{_leaf(say, node)}", say.place(node)))
+    width = max((len(title) for title, _, _ in rows), default=0)
+    lines = columns([(f"  {title + ':':<{width + 1}} {text}", place) for title, text, place in rows])
+    if lines:
+        yield from say.style.some(lines, "  ")
         yield ""
 
 
-def _leaf(say: Sentences, what: str, count: int, node: Node) -> str:
-    name = say.label(node)
-    if what == "timer" and node.timer is not None:
-        name += f", in {seconds(say.left(node.timer))}"
-    facts = [
-        f"{key} {value}" for key, value in (node.detail or {}).items() if key in {"fd", "peer"} and value
-    ]
-    shown = f"{name}{' ' if facts else ''}{clean(' '.join(facts))}"
-    words = {"timer": "a timer", "thread": "a thread", "unknown": "an unknown party"}
-    return f"{words.get(what, what)}, {count} ({shown})"
+def _leaf(say: Sentences, node: Node) -> str:
+    facts = [say.label(node)]
+    if node.timer is not None:
+        facts.append(f"in {seconds(say.left(node.timer))}")
+    facts += [f"{key} {value}" for key, value in (node.detail or {}).items() if key in _TOLD and value]
+    return clean(", ".join(facts))
 
 
 def _source(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
@@ -240,7 +244,8 @@ def _name(one: SnapshotAnalysis) -> str:
     process = one.snapshot.process
     host = f" on {process.host}" if process.host else ""
     program = f"{process.argv0}, " if process.argv0 else ""
-    return clean(f"{one.path + ', ' if one.path else ''}{program}pid {process.pid}{host}")
+    path = "standard input" if one.path == "-" else one.path
+    return clean(f"{path + ', ' if path else ''}{program}pid {process.pid}{host}")
 
 
 def _moment(at: float) -> str:
@@ -248,6 +253,6 @@ def _moment(at: float) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _quoted(node: Node) -> str:
-    name = clean(node.name) if node.name else str(node.id)
-    return name if name.replace("-", "").replace("_", "").isalnum() else f"'{name}'"
+def _quoted(text: str) -> str:
+    """A word for a shell; empty for one that could not be shown as it is."""
+    return shlex.quote(text) if text and clean(text) == text else ""

@@ -34,11 +34,14 @@ def task_report(one: SnapshotAnalysis, index: int, style: Style) -> Iterator[str
     task = found.task
     verdict = style.paint(found.verdict, ROLES[found.verdict])
     yield f"Task {style.paint(say.label(task), 'strong')}: {verdict}. {EXPLAINED[found.verdict]}"
-    facts = [task.state, f"coroutine {task.type}" if task.type else ""]
-    waited = say.waited(task)
-    facts.append("" if waited is None or not task.need else f"waiting for {seconds(waited)}")
-    facts.append("" if task.timer is None else f"a timer frees it in {seconds(say.left(task.timer))}")
-    yield f"  {clean(', '.join(fact for fact in facts if fact)) or 'nothing else is known of it'}"
+    waited = say.waited(task) if task.need else None
+    facts = [
+        task.state if waited is None else f"waiting for {seconds(waited)}",
+        f"coroutine {task.type}" if task.type else "",
+        "" if task.timer is None else f"a timer frees it in {seconds(say.left(task.timer))}",
+    ]
+    if any(facts):
+        yield f"  {clean(', '.join(fact for fact in facts if fact))}"
     yield ""
     yield from _waits(found, say)
     stack = stack_lines(one, task, style)
@@ -58,7 +61,8 @@ def task_report(one: SnapshotAnalysis, index: int, style: Style) -> Iterator[str
 
 def _waits(found: Trace, say: Sentences) -> Iterator[str]:
     if not found.waits:
-        yield f"  It waits for nothing that the snapshot knows{_why(found)}."
+        what = "It sleeps" if found.task.timer is not None else "It waits for nothing that the snapshot knows"
+        yield f"  {what}{_why(found)}."
         yield ""
         return
     rows = say.hops(found.waits) if len(found.waits) > 1 else []

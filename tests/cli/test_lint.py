@@ -1,0 +1,238 @@
+"""`agraph lint`: what is found is the business of tests/static; here is how it is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+from golden import golden
+
+from agraph_cli.report.lint import concise, full, statistics, summary, to_json
+from agraph_cli.report.style import Style
+from agraph_static import Finding, Fix, LintResult, Related, Span
+
+SOURCE = """\
+import asyncio
+
+
+async def wait_quietly(task):
+\twaiter = asyncio.get_running_loop().create_future()  # 日本語
+\t"日本語"; task.add_done_callback(lambda _: waiter.set_result(None))
+
+
+
+\t# between
+\tawait waiter
+"""
+FINDINGS = (
+    Finding(
+        "AG101",
+        "likely",
+        "`waiter` is completed by a done-callback of `task`",
+        "app.py",
+        Span(6, 9, 6, 68),
+        function="wait_quietly",
+        label="the wait for `waiter` is really a wait for `task`",
+        help="call `future_add_to_awaited_by`",
+        related=(
+            Related("app.py", Span(5, 11, 5, 53), "made here"),
+            Related("app.py", Span(11, 2, 11, 14), "awaited here"),
+            Related("other.py", Span(1, 1, 1, 7), "started here"),
+        ),
+        notes=("`task` is a task",),
+        fix=Fix("safe", "add the calls"),
+    ),
+    Finding("AG001", "certain", "this file\x1b does not parse", "odd\nname.py", Span(99, 1, 99, 2)),
+)
+RESULT = LintResult(FINDINGS, 7, 1, 0)
+BAD = """\
+import asyncio
+
+
+async def wait_quietly(task: asyncio.Task):
+    waiter = asyncio.get_running_loop().create_future()
+    task.add_done_callback(lambda _: waiter.set_result(None))
+    await waiter
+"""
+
+
+def lines_of(source):
+    return source.split("\n")
+
+
+@pytest.mark.parametrize(
+    "style", [Style(), Style(ascii=True), Style(paint=lambda text, role: f"<{role} {text}>")]
+)
+def test_full(style):
+    name = "ascii" if style.ascii else "plain" if style == Style() else "painted"
+    sources = {"app.py": lines_of(SOURCE), "other.py": ["import asyncio"], "odd\nname.py": []}
+    golden(f"lint/full_{name}", "\n".join(full(FINDINGS, sources, style)))
+
+
+def test_without_sources():
+    text = "\n".join(full(FINDINGS, {}, Style()))
+    assert "app.py:6:9" in text
+    assert " | " not in text
+
+
+def test_a_very_long_line_is_cut():
+    finding = Finding("AG101", "certain", "m", "a.py", Span(1, 5000, 1, 6000), label="here")
+    shown = list(full([finding], {"a.py": ["x" * 10_000]}, Style()))
+    assert max(len(line) for line in shown) < 200
+
+
+def test_a_place_over_several_lines_is_underlined_on_its_first():
+    finding = Finding("AG101", "certain", "m", "a.py", Span(1, 5, 3, 2))
+    shown = list(full([finding], {"a.py": ["x = f(", "  1", ")"]}, Style()))
+    assert "  |     ^^" in shown
+
+
+def test_concise():
+    assert list(concise(FINDINGS, Style())) == [
+        "app.py:6:9: AG101 `waiter` is completed by a done-callback of `task`",
+        "odd\\x0aname.py:99:1: AG001 this file\\x1b does not parse",
+    ]
+
+
+def test_statistics():
+    assert list(statistics((*FINDINGS, FINDINGS[0]), {"AG101": "summary"})) == [
+        "2  AG101  summary",
+        "1  AG001",
+    ]
+
+
+def test_summary():
+    assert summary(RESULT) == "Found 2 problems in 2 of 7 files (1 fixable)."
+    assert summary(LintResult((), 1, 0, 0)) == "No problems in 1 file."
+
+
+def test_json_shape():
+    golden("lint/json", json.dumps(to_json(RESULT), indent=2) + "\n")
+
+
+def write_bad(folder="."):
+    Path(folder).mkdir(exist_ok=True)
+    Path(folder, "bad.py").write_text(BAD)
+    Path(folder, "good.py").write_text("import asyncio\n")
+
+
+def test_findings_in_a_folder(agraph):
+    write_bad("src")
+    assert agraph("lint src").code == 1
+    assert agraph.out.startswith("src/bad.py:6:5: AG101 ")
+    assert agraph.out.count("\n") == 1
+    assert agraph.err == "Found 1 problem in 1 of 2 files.\n"
+    assert agraph("lint src --exit-zero").code == 0
+    assert agraph("lint src/good.py").code == 0
+    assert agraph.err == "No problems in 1 file.\n"
+
+
+def test_the_folder_one_is_in_is_the_default(agraph):
+    write_bad()
+    assert agraph("lint").code == 1
+    assert agraph.out.startswith("bad.py:6:5: AG101 ")
+
+
+def test_full_shows_the_source(agraph):
+    write_bad()
+    assert agraph("lint --format full").code == 1
+    assert "\n6 |     task.add_done_callback(lambda _: waiter.set_result(None))\n  |     ^^^^" in agraph.out
+    assert "agraph explain AG101" in agraph.out
+
+
+def test_json(agraph):
+    write_bad("src")
+    assert agraph("lint src --format json").code == 1
+    document = json.loads(agraph.out)
+    assert agraph.err == ""
+    assert document["files"] == {"checked": 2, "skipped": 0, "failed": 0}
+    [finding] = document["findings"]
+    assert (finding["path"], finding["line"], finding["column"]) == ("src/bad.py", 6, 5)
+
+
+def test_output_file(agraph):
+    write_bad()
+    assert agraph("lint --format json -o found.json").code == 1
+    assert agraph.out == ""
+    assert json.loads(Path("found.json").read_text())["schema"] == "agraph.lint/1"
+
+
+def test_standard_input(agraph):
+    agraph("lint - --stdin-filename pkg/app.py", stdin=BAD.encode())
+    assert agraph.code == 1
+    assert agraph.out.startswith("pkg/app.py:6:5: AG101 ")
+    assert agraph("lint - --format full", stdin=BAD.encode()).out.count("add_done_callback") >= 1
+    assert "--> <stdin>:6:5" in agraph.out
+
+
+def test_counts_by_rule(agraph):
+    write_bad()
+    assert agraph("lint --statistics").out.startswith("1  AG101  ")
+
+
+def test_select_and_ignore(agraph):
+    write_bad()
+    assert agraph("lint --ignore AG101").code == 0
+    assert agraph("lint --select AG108,AG109").code == 0
+    assert agraph("lint --select AG1 --ignore AG108").code == 1
+    assert agraph("lint --select AG108 --extend-select AG101").code == 1
+
+
+def test_min_confidence(agraph):
+    write_bad()
+    assert agraph("lint --min-confidence possible").code == 1
+
+
+def test_configuration(agraph):
+    write_bad()
+    Path("pyproject.toml").write_text('[tool.agraph.lint]\nignore = ["AG101"]\n')
+    assert agraph("lint").code == 0
+    assert agraph("lint --isolated").code == 1
+    Path("other.toml").write_text('[tool.agraph.lint]\nselect = ["AG101"]\n')
+    assert agraph("lint --config other.toml").code == 1
+
+
+def test_excluded_files(agraph):
+    write_bad("build")
+    assert agraph("lint build/bad.py").code == 1
+    assert agraph("lint build/bad.py --force-exclude").code == 0
+
+
+def test_a_file_that_does_not_parse_is_a_finding(agraph):
+    write_bad()
+    Path("broken.py").write_text("import asyncio\ndef f(:\n    pass\n")
+    assert agraph("lint").code == 1
+    assert [line.split(": ")[1][:5] for line in agraph.out.splitlines()] == ["AG101", "AG001"]
+
+
+def test_what_can_be_read_is_reported(agraph):
+    write_bad()
+    assert agraph("lint bad.py missing.py").code == 2
+    assert agraph.out.startswith("bad.py:6:5: AG101 ")
+    assert "error: missing.py" in agraph.err
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("missing_file", "lint bda.py"),
+        ("unknown_rule", "lint --select AG999"),
+        ("unknown_prefix", "lint --ignore XY1"),
+        ("missing_config", "lint --config nope.toml"),
+        ("statistics_json", "lint --statistics --format json"),
+        ("bad_confidence", "lint --min-confidence sure"),
+    ],
+)
+def test_errors(agraph, name, line):
+    write_bad()
+    agraph(line)
+    assert agraph.code == 2
+    assert agraph.err.startswith("error: ")
+    if name not in {"unknown_rule", "unknown_prefix"}:  # these list the rules, which grow
+        agraph.is_golden(f"lint/error_{name}")
+
+
+def test_unknown_key_in_the_configuration(agraph):
+    Path("pyproject.toml").write_text("[tool.agraph.lint]\nselekt = []\n")
+    assert agraph("lint").code == 2
+    assert "unknown key `selekt`" in agraph.err
+    assert "hint: did you mean `select`?" in agraph.err
