@@ -3,7 +3,7 @@
 from made import bank, snapshot, tasks
 
 from agraph import Edge, Node
-from agraph_cli.analysis import analyze, analyze_one
+from agraph_cli.analysis.judge import analyze, analyze_one
 from agraph_cli.analysis.networkx_graph import to_networkx
 from agraph_cli.analysis.survey import survey
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from made import of_model, snapshot, tasks
 
 from agraph import Edge, Node, SnapshotError
-from agraph_cli.analysis import analyze, analyze_one
 from agraph_cli.analysis.graph import build
+from agraph_cli.analysis.judge import analyze, analyze_one
 from agraph_cli.analysis.reduce import Reduction, levels
 
 

@@ -9,30 +9,33 @@ For programs it offers the exit codes and the analysis itself:
     print(analysis.verdict, to_networkx(analysis))
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+import importlib
+import typing
 
 from agraph_cli.exit_codes import ExitCode
 
-if TYPE_CHECKING:
-    from agraph_cli.analysis import Analysis, analyze
+if typing.TYPE_CHECKING:
+    from agraph_cli.analysis.judge import analyze
+    from agraph_cli.analysis.model import Analysis
     from agraph_cli.analysis.networkx_graph import to_networkx
 
 __version__ = "0.1.0"
 
 __all__ = ["Analysis", "ExitCode", "__version__", "analyze", "to_networkx"]
 
+# Loaded when first asked for: `agraph --help` needs none of it.
 _LAZY = {
-    "Analysis": "agraph_cli.analysis",
-    "analyze": "agraph_cli.analysis",
+    "Analysis": "agraph_cli.analysis.model",
+    "analyze": "agraph_cli.analysis.judge",
     "to_networkx": "agraph_cli.analysis.networkx_graph",
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+def __getattr__(name: str) -> object:
     if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(_LAZY[name]), name)
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agraph_cli.analysis.advice import Adviser
 from agraph_cli.analysis.components import shortest_cycle
 from agraph_cli.analysis.cores import Core, Residue, cores, residue
-from agraph_cli.analysis.graph import awaited_by_waiter
+from agraph_cli.analysis.graph import edges_of
 from agraph_cli.analysis.model import Deadlock, Hop, Orphan, worst_first
 from agraph_cli.analysis.verdict import VERDICTS, Verdict
 
@@ -40,7 +40,7 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     behind = _behind(graph, levels, found)
     if not found:
         return (), tuple(_orphans(graph, levels, found, behind))
-    edges, adviser = awaited_by_waiter(graph), Adviser(graph.snapshot)
+    edges, adviser = edges_of(graph, _told(graph, found)), Adviser(graph.snapshot)
     deadlocks = [
         _Core(graph, levels, rest, edges, core).describe(tasks, adviser)
         for core, tasks in zip(found, behind, strict=True)
@@ -48,6 +48,12 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     ]
     orphans = _orphans(graph, levels, found, behind)
     return tuple(sorted(deadlocks, key=worst_first)), tuple(orphans)
+
+
+def _told(graph: WaitGraph, found: Sequence[Core]) -> set[int]:
+    """The nodes whose edges a report shows: members, and who waits for a member that nobody can free."""
+    told = {node for core in found for node in core.members}
+    return told | {by for core in found if not core.cyclic for by in graph.waiters_of(core.members[0])[:1]}
 
 
 def certainty(graph: WaitGraph, level: int) -> Verdict:

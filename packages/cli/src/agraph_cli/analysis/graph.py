@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agraph import SnapshotError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from agraph import Node, Snapshot
 
@@ -118,16 +118,18 @@ def _gates(snapshot: Snapshot, index: Mapping[int, int], need: list[int]) -> Map
     return gates
 
 
-def awaited_by_waiter(graph: WaitGraph) -> dict[int, list[int]]:
-    """The wait edges grouped by who waits.
+def edges_of(graph: WaitGraph, nodes: Container[int]) -> dict[int, list[int]]:
+    """The wait edges of some nodes, grouped by who waits.
 
     Args:
         graph: The graph.
+        nodes: Positions of nodes.
 
     Returns:
-        For each node that has any, the positions of its edges in `graph.waiter` and `graph.awaited`.
+        For each of them that has any, the positions of its edges in `graph.waiter` and `graph.awaited`.
     """
     found: dict[int, list[int]] = {}
     for position, node in enumerate(graph.waiter):
-        found.setdefault(node, []).append(position)
+        if node in nodes:
+            found.setdefault(node, []).append(position)
     return found

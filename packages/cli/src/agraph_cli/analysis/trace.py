@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agraph_cli.analysis.graph import awaited_by_waiter
+from agraph_cli.analysis.graph import edges_of
 from agraph_cli.analysis.model import Hop
 from agraph_cli.analysis.verdict import VERDICTS, Verdict
 
@@ -67,7 +67,7 @@ def trace(one: SnapshotAnalysis, index: int) -> Trace:
     """
     nodes = one.snapshot.nodes
     task = nodes[index]
-    edges = awaited_by_waiter(one.graph)
+    edges = edges_of(one.graph, range(len(one.levels)))
     chain: list[Hop] = []
     seen = {index}
     at = index

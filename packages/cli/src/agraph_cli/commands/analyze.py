@@ -16,7 +16,7 @@ from agraph_cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agraph_cli.analysis import Analysis
+    from agraph_cli.analysis.model import Analysis
     from agraph_cli.commands.reading import Read
     from agraph_cli.report.style import Style
 
@@ -82,7 +82,8 @@ def analyze(
 
 def _analyze(found: Read) -> Analysis:
     from agraph import SnapshotError
-    from agraph_cli.analysis import Analysis, analyze_one
+    from agraph_cli.analysis.judge import analyze_one
+    from agraph_cli.analysis.model import Analysis
 
     done = []
     for path, snapshot in found.snapshots:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agraph_cli.analysis.graph import awaited_by_waiter
+from agraph_cli.analysis.graph import edges_of
 from agraph_cli.analysis.names import user_site
 from agraph_cli.analysis.verdict import VERDICTS
 
@@ -75,7 +75,7 @@ class _Rows:
 
     def tasks(self) -> Iterable[dict[str, Any]]:
         graph = self.one.graph
-        edges = awaited_by_waiter(graph)
+        edges = edges_of(graph, range(len(self.one.levels)))
         for index, node in enumerate(self.one.snapshot.nodes):
             if node.kind == "task":
                 awaited = [self._awaited(position) for position in edges.get(index, ())]

@@ -1,0 +1,60 @@
+"""From snapshots to an analysis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph_cli.analysis.explain import certainty, explain
+from agraph_cli.analysis.graph import build
+from agraph_cli.analysis.lockorder import lock_order
+from agraph_cli.analysis.model import Analysis, SnapshotAnalysis
+from agraph_cli.analysis.reduce import levels
+from agraph_cli.analysis.verdict import rank
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agraph import Snapshot
+
+
+def analyze(snapshots: Iterable[Snapshot | tuple[str, Snapshot]]) -> Analysis:
+    """Decide for each task whether it can ever proceed, and explain what keeps it.
+
+    Args:
+        snapshots: Snapshots, or pairs of the path one was read from and the snapshot. Each is analysed by
+            itself.
+
+    Returns:
+        The analysis.
+
+    Raises:
+        SnapshotError: An edge names a node that is not in its snapshot.
+    """
+    named = [pair if isinstance(pair, tuple) else ("", pair) for pair in snapshots]
+    return Analysis(tuple(analyze_one(snapshot, path) for path, snapshot in named))
+
+
+def analyze_one(snapshot: Snapshot, path: str = "") -> SnapshotAnalysis:
+    """Analyse one snapshot.
+
+    Args:
+        snapshot: The snapshot.
+        path: Where it was read from.
+
+    Returns:
+        Its analysis.
+
+    Raises:
+        SnapshotError: An edge names a node that is not in the snapshot.
+    """
+    graph = build(snapshot)
+    found = levels(graph)
+    deadlocks, orphans = explain(graph, found)
+    verdict_of = bytes(rank(certainty(graph, level)) for level in range(4))
+    return SnapshotAnalysis(
+        path, graph, found.level.translate(_table(verdict_of)), deadlocks, orphans, lock_order(snapshot)
+    )
+
+
+def _table(first: bytes) -> bytes:
+    return first + bytes(range(len(first), 256))
