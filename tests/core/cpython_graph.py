@@ -20,16 +20,15 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-from agraph._internal import graph, record
-from agraph._internal.awaited_by import awaited_by
+from agraph._internal import awaited_by, graph
 
 NATIVE = sys.version_info >= (3, 14)
 FUNCTIONS = {
     "capture_call_graph": graph.capture_call_graph,
     "format_call_graph": graph.format_call_graph,
     "print_call_graph": graph.print_call_graph,
-    "future_add_to_awaited_by": record.future_add_to_awaited_by,
-    "future_discard_from_awaited_by": record.future_discard_from_awaited_by,
+    "future_add_to_awaited_by": awaited_by.future_add_to_awaited_by,
+    "future_discard_from_awaited_by": awaited_by.future_discard_from_awaited_by,
 }
 
 
@@ -92,7 +91,7 @@ def older_cases(module, path):
     class Older(unittest.IsolatedAsyncioTestCase):
         def setUp(self):
             self.saved = asyncio.Future, asyncio.Task
-            waiters = property(lambda task: frozenset(awaited_by(task)))
+            waiters = property(lambda task: frozenset(awaited_by.awaited_by(task)))
             task = types.new_class(
                 "Task", (self.task,), {}, lambda body: body.update(_asyncio_awaited_by=waiters)
             )

@@ -538,14 +538,18 @@ def test_spawn_of_a_subprocess(run):
 
 
 RECORDS = {
-    "public": (record.future_add_to_awaited_by, record.future_discard_from_awaited_by, record.declared)
+    "public": (
+        awaited_by_module.future_add_to_awaited_by,
+        awaited_by_module.future_discard_from_awaited_by,
+        awaited_by_module.declared,
+    ),
+    "own": (record.future_add_to_awaited_by, record.future_discard_from_awaited_by, record.declared),
 }
-RECORDS["own"] = (record._add, record._discard, record._declared_here)
 
 
 @pytest.fixture(params=RECORDS)
 def functions(request):
-    """add, discard and read: the functions of this version, and those for versions below 3.14 on any version."""
+    """To add, discard and read: the functions of this version, and those for versions below 3.14."""
     return RECORDS[request.param]
 
 
@@ -557,13 +561,14 @@ def make(request):
     loop.close()
 
 
-def both_kinds(functions, make):
-    """Since 3.14 the C functions ignore Python futures, as asyncio's own Python functions are not used."""
-    return functions[0] is not record._add and make.func is asyncio.futures._PyFuture
+def is_ignored_by_asyncio(functions, make):
+    """asyncio has one function for futures of C and one for those of Python, and its public one is that of C."""
+    is_own = functions[0] is record.future_add_to_awaited_by
+    return not is_own and make.func is asyncio.futures._PyFuture
 
 
 def test_declaration_is_a_set(functions, make):
-    if both_kinds(functions, make):
+    if is_ignored_by_asyncio(functions, make):
         pytest.skip("asyncio's C function ignores Python futures")
     add, discard, declared = functions
     future, waiter, other = make(), make(), make()
@@ -613,10 +618,10 @@ def test_arguments_are_positional(functions, make):
 def test_own_record_joins_c_and_python_futures():
     loop = asyncio.new_event_loop()
     future, waiter = asyncio.futures._CFuture(loop=loop), asyncio.futures._PyFuture(loop=loop)
-    record._add(future, waiter)
-    record._add(waiter, future)
-    assert record._declared_here(future) == [waiter]
-    assert record._declared_here(waiter) == [future]
+    record.future_add_to_awaited_by(future, waiter)
+    record.future_add_to_awaited_by(waiter, future)
+    assert record.declared(future) == [waiter]
+    assert record.declared(waiter) == [future]
     loop.close()
 
 
@@ -625,11 +630,11 @@ def test_own_record_keeps_nothing_alive(make):
     entries = len(record._record)
     future, waiter = make(), make()
     references = weakref.ref(future), weakref.ref(waiter)
-    record._add(future, waiter)
+    record.future_add_to_awaited_by(future, waiter)
     del waiter
     assert references[1]() is None
-    assert record._declared_here(future) == []
-    record._add(future, future)
+    assert record.declared(future) == []
+    record.future_add_to_awaited_by(future, future)
     del future
     assert references[0]() is None
     assert len(record._record) == entries
@@ -639,8 +644,8 @@ def test_own_record_keeps_no_cycle_alive(make):
     gc.collect()
     entries = len(record._record)
     one, two = make(), make()
-    record._add(one, two)
-    record._add(two, one)
+    record.future_add_to_awaited_by(one, two)
+    record.future_add_to_awaited_by(two, one)
     one.add_done_callback(lambda _, own=two: own)
     two.add_done_callback(lambda _, own=one: own)
     references = weakref.ref(one), weakref.ref(two)
@@ -664,11 +669,11 @@ def test_own_record_of_subclasses(base):
     loop = asyncio.new_event_loop()
     for kind in (Slotted, Unhashable):
         future, waiter = kind(loop=loop), kind(loop=loop)
-        record._add(future, waiter)
-        (found,) = record._declared_here(future)
+        record.future_add_to_awaited_by(future, waiter)
+        (found,) = record.declared(future)
         assert found is waiter
-        record._discard(future, waiter)
-        assert record._declared_here(future) == []
+        record.future_discard_from_awaited_by(future, waiter)
+        assert record.declared(future) == []
     loop.close()
 
 
@@ -680,11 +685,11 @@ def test_own_record_from_many_threads(make):
     def work(part):
         ready.wait()
         for waiter in part:
-            record._add(future, waiter)
-            record._declared_here(future)
+            record.future_add_to_awaited_by(future, waiter)
+            record.declared(future)
             gc.collect(0)
         for waiter in part[::2]:
-            record._discard(future, waiter)
+            record.future_discard_from_awaited_by(future, waiter)
 
     threads = [threading.Thread(target=work, args=(waiters[i::4],)) for i in range(4)]
     for thread in threads:
@@ -692,7 +697,7 @@ def test_own_record_from_many_threads(make):
     for thread in threads:
         thread.join()
     left = {id(waiter) for i in range(4) for waiter in waiters[i::4][1::2]}
-    assert {id(waiter) for waiter in record._declared_here(future)} == left
+    assert {id(waiter) for waiter in record.declared(future)} == left
 
 
 def test_declared_waiter_is_found_beside_the_others():
@@ -702,9 +707,9 @@ def test_declared_waiter_is_found_beside_the_others():
         future, bridge = loop.create_future(), loop.create_future()
         bridged, direct = start(directly(bridge)), start(directly(future))
         await parked(bridged, direct)
-        record.future_add_to_awaited_by(future, bridged)
+        awaited_by_module.future_add_to_awaited_by(future, bridged)
         assert set(awaited_by(future)) == {bridged, direct}
-        record.future_discard_from_awaited_by(future, bridged)
+        awaited_by_module.future_discard_from_awaited_by(future, bridged)
         assert awaited_by(future) == [direct]
         await end(bridged, direct)
 
@@ -717,7 +722,7 @@ def test_declared_waiter_of_a_gather_waits_for_its_children():
         child, bridge = start(forever()), loop.create_future()
         gathered, bridged = asyncio.gather(child), start(directly(bridge))
         await parked(child, bridged)
-        record.future_add_to_awaited_by(gathered, bridged)
+        awaited_by_module.future_add_to_awaited_by(gathered, bridged)
         assert awaited_by(child) == [bridged]
         await end(bridged)
         child.cancel()

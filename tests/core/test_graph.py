@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agraph._internal import graph as graph_module
+from agraph._internal.awaited_by import future_add_to_awaited_by, future_discard_from_awaited_by
 from agraph._internal.futures import is_suspended
 from agraph._internal.graph import (
     FrameCallGraphEntry,
@@ -22,7 +23,6 @@ from agraph._internal.graph import (
     format_call_graph,
     print_call_graph,
 )
-from agraph._internal.record import future_add_to_awaited_by, future_discard_from_awaited_by
 
 LIBRARY = str(Path(asyncio.__file__).parent)
 native = pytest.mark.skipif(sys.version_info < (3, 14), reason="asyncio has no call graph below Python 3.14")

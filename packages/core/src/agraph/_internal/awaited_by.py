@@ -2,7 +2,8 @@
 
 Two sources are joined. What is true now stands in the callbacks of the future: a waiting task's wakeup, or a
 function of `gather`, `shield`, `wait`, `wait_for`, `as_completed`, `TaskGroup` or `staggered_race` that leads
-to another future, and so on to a wakeup. What somebody declared stands in the record (record.py).
+to another future, and so on to a wakeup. What somebody declared stands in the record of
+`future_add_to_awaited_by`: asyncio's own since 3.14, that of record.py below.
 
 asyncio declares as well, and declares who *called* `gather` or `shield`, not who waits. Such a declaration is
 set aside where the callbacks tell. Nothing of the application runs here: callbacks are known by their code.
@@ -31,12 +32,22 @@ from agraph._internal.futures import (
     loop_of,
     root_frame_of,
 )
-from agraph._internal.record import declared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     Future = asyncio.Future[Any]
+    _Coroutine = types.CoroutineType[Any, Any, Any]
+
+
+if HAS_NATIVE_AWAITED_BY and not TYPE_CHECKING:
+    from asyncio import future_add_to_awaited_by, future_discard_from_awaited_by
+
+    from agraph._internal.futures import declared_in_asyncio as declared
+else:
+    from agraph._internal.record import declared, future_add_to_awaited_by, future_discard_from_awaited_by
+
+__all__ = ["awaited_by", "future_add_to_awaited_by", "future_discard_from_awaited_by"]
 
 
 class _Meaning(NamedTuple):
@@ -82,31 +93,35 @@ _RELEASE_WAITER = getattr(tasks, "_release_waiter", None)
 _TASK_DONE = taskgroups.TaskGroup.__dict__.get("_on_task_done")
 _AS_COMPLETED = getattr(tasks, "_AsCompletedIterator", None)
 _HANDLE_COMPLETION = _AS_COMPLETED.__dict__.get("_handle_completion") if _AS_COMPLETED is not None else None
+_C_WAKEUPS = ("task_wakeup", "TaskWakeupMethWrapper")
 _PY_WAKEUP = PY_TASK.__dict__.get("_Task__wakeup")
 _CONNECT_PIPES = base_subprocess.BaseSubprocessTransport._connect_pipes.__code__
 _HANDLE_RUN = events.Handle._run.__code__
 
 
-def _meaning(callback: object) -> _Meaning:
-    if type(callback) is types.BuiltinMethodType:
-        # The name too: `future.add_done_callback(task.cancel)` is a method of a task that waits for nothing.
-        owner = callback.__self__
-        woken = is_task(owner) and callback.__name__ in ("task_wakeup", "TaskWakeupMethWrapper")
-        return _Meaning(waiters=(owner,)) if woken else _Meaning()
-    if type(callback) is types.MethodType:
-        return _meaning_of_method(callback)
+def _is_wakeup(callback: Any) -> bool:  # noqa: ANN401 - of any type
+    """Whether it wakes the task that it is a method of."""
+    kind = type(callback)
+    # The name too: `future.add_done_callback(task.cancel)` is a method of a task that waits for nothing.
+    if kind is types.BuiltinMethodType:
+        return callback.__name__ in _C_WAKEUPS and is_task(callback.__self__)
+    return kind is types.MethodType and callback.__func__ is _PY_WAKEUP and is_task(callback.__self__)
+
+
+def _meaning(callback: object) -> _Meaning | None:
+    """What a callback says that is no wakeup; None when it is none of asyncio's."""
     if type(callback) is types.FunctionType:
         cell = _CLOSURES.get(callback.__code__)
-        return _meaning_of_closure(callback, cell) if cell is not None else _Meaning()
+        return _meaning_of_closure(callback, cell) if cell is not None else None
+    if type(callback) is types.MethodType:
+        return _meaning_of_method(callback)
     if type(callback) is functools.partial and callback.func is _RELEASE_WAITER:
         return _Meaning(via=callback.args[:1])
-    return _Meaning()
+    return None
 
 
-def _meaning_of_method(callback: types.MethodType) -> _Meaning:
+def _meaning_of_method(callback: types.MethodType) -> _Meaning | None:
     function, owner = callback.__func__, callback.__self__
-    if function is _PY_WAKEUP and is_task(owner):
-        return _Meaning(waiters=(owner,))
     if function is _TASK_DONE and issubclass(type(owner), taskgroups.TaskGroup):
         group = instance_dict(owner, taskgroups.TaskGroup)
         parent = group.get("_parent_task")
@@ -114,10 +129,10 @@ def _meaning_of_method(callback: types.MethodType) -> _Meaning:
         # is not suspended at all asyncio's record stands, as its next wait is not known.
         running = () if parent is None or is_suspended(parent) else (parent,)
         return _Meaning(waiters=running, via=(group.get("_on_completed_fut"),), claimed=parent)
-    if function is _HANDLE_COMPLETION and _AS_COMPLETED is not None and type(owner) is _AS_COMPLETED:
-        iterator = instance_dict(owner, _AS_COMPLETED)
+    if function is _HANDLE_COMPLETION and type(owner) is _AS_COMPLETED:
+        iterator = instance_dict(owner, type(owner))
         return _Meaning(via=_getters(iterator.get("_done")), claimed=iterator.get("_cur_task"))
-    return _Meaning()
+    return None
 
 
 def _meaning_of_closure(callback: types.FunctionType, followed: str) -> _Meaning:
@@ -158,49 +173,45 @@ def awaited_by(future: object) -> list[Future]:
         The tasks (and declared futures) that wait for it, each once.
     """
     found: dict[int, Any] = {}
-    ahead = [future, *_siblings(future)]
-    seen = set(map(id, ahead))
+    ahead = [future]
+    coroutine = coroutine_of(future)
+    if type(coroutine) is types.CoroutineType:
+        if coroutine.cr_code is _CONNECT_PIPES or coroutine.cr_code is _RACER:
+            ahead += _siblings(future, coroutine)
+        if coroutine.cr_running and (caller := _first_step_caller(future, coroutine)) is not None:
+            found[id(caller)] = caller
+    seen = {id(item) for item in ahead}
     while ahead:
         current = ahead.pop()
         claimed: set[int] = set()
-        for callback in callbacks_of(current):
-            meaning = _meaning(callback)
-            found.update((id(waiter), waiter) for waiter in meaning.waiters)
-            if HAS_NATIVE_AWAITED_BY:  # below, nobody but the application declares
+        callback: Any
+        for callback, _ in callbacks_of(current):
+            if _is_wakeup(callback):
+                found[id(callback.__self__)] = callback.__self__
+            elif (meaning := _meaning(callback)) is not None:
+                found.update((id(waiter), waiter) for waiter in meaning.waiters)
                 claimed.add(id(meaning.claimed))
-            for via in meaning.via:
-                if id(via) not in seen and is_future(via):
-                    seen.add(id(via))
-                    ahead.append(via)
+                ahead += [via for via in meaning.via if id(via) not in seen and is_future(via)]
+                seen.update(map(id, meaning.via))
         for waiter in declared(current):
-            if id(waiter) not in claimed:
+            # Below 3.14 nobody but the application declares: there is nothing to set aside.
+            if id(waiter) not in claimed or not HAS_NATIVE_AWAITED_BY:
                 found[id(waiter)] = waiter
-    caller = _first_step_caller(future)
-    if caller is not None:
-        found[id(caller)] = caller
     return list(found.values())
 
 
-def _siblings(task: object) -> list[object]:
+def _siblings(task: object, coroutine: _Coroutine) -> list[object]:
     """Futures whose waiters wait for this task too, though it has no callback that says so."""
-    coroutine = coroutine_of(task)
-    if type(coroutine) is not types.CoroutineType:
-        return []
     if coroutine.cr_code is _CONNECT_PIPES:
         # The spawn of a subprocess waits for a future that is an argument of this coroutine (gh-157259).
         return list(filter(is_future, gc.get_referents(coroutine)))
-    if coroutine.cr_code is _RACER:
-        cells = [item for item in gc.get_referents(coroutine) if type(item) is types.CellType]
-        lists = [content for _, content in _contents(cells) if type(content) is list]
-        return [item for content in lists for item in content if is_task(item) and item is not task]
-    return []
+    cells = [item for item in gc.get_referents(coroutine) if type(item) is types.CellType]
+    lists = [content for _, content in _contents(cells) if type(content) is list]
+    return [item for content in lists for item in content if is_task(item) and item is not task]
 
 
-def _first_step_caller(task: object) -> Future | None:
+def _first_step_caller(task: object, coroutine: _Coroutine) -> Future | None:
     """The task inside whose step an eager task takes its first one (gh-157299); None for any other task."""
-    coroutine = coroutine_of(task)
-    if type(coroutine) is not types.CoroutineType or not coroutine.cr_running:
-        return None
     frame: types.FrameType | None = sys._getframe(1)
     root = coroutine.cr_frame
     while frame is not None and frame is not root:

@@ -20,6 +20,14 @@ PY_TASK: type = tasks._PyTask  # type: ignore[attr-defined]
 C_FUTURE: type = getattr(futures, "_CFuture", PY_FUTURE)
 C_TASK: type = getattr(tasks, "_CTask", PY_TASK)
 
+# Read through these, the slots cannot be hidden by a subclass. Without a C part all futures are Python ones.
+_HAS_C_PART = C_FUTURE is not PY_FUTURE
+_c_callbacks: Any = C_FUTURE.__dict__["_callbacks"].__get__ if _HAS_C_PART else None
+_c_state: Any = C_FUTURE.__dict__["_state"].__get__ if _HAS_C_PART else None
+_c_fut_waiter: Any = C_TASK.__dict__["_fut_waiter"].__get__ if _HAS_C_PART else None
+_c_awaited_by: Any = getattr(C_FUTURE.__dict__.get("_asyncio_awaited_by"), "__get__", None)  # since 3.14
+_c_get_coro: Any = C_TASK.__dict__["get_coro"] if _HAS_C_PART else None
+
 
 def is_future(candidate: object) -> bool:
     """Whether it is an asyncio future, of C or Python; `isinstance` could run a property `__class__`."""
@@ -38,19 +46,18 @@ def instance_dict(owner: object, base: type) -> dict[str, Any]:
     return found
 
 
-def callbacks_of(future: object) -> Iterable[object]:
+def callbacks_of(future: object) -> list[tuple[object, object]]:
+    """The done callbacks of a future, each with its context."""
     if issubclass(type(future), PY_FUTURE):
-        pairs = instance_dict(future, PY_FUTURE).get("_callbacks")
-    else:
-        pairs = C_FUTURE.__dict__["_callbacks"].__get__(future)
-    return [pair[0] for pair in pairs] if pairs else ()
+        return instance_dict(future, PY_FUTURE).get("_callbacks") or []
+    return _c_callbacks(future) or []
 
 
 def is_pending(future: object) -> bool:
     if issubclass(type(future), PY_FUTURE):
         state = instance_dict(future, PY_FUTURE).get("_state", "PENDING")
     else:
-        state = C_FUTURE.__dict__["_state"].__get__(future)
+        state = _c_state(future)
     return bool(state == "PENDING")
 
 
@@ -59,15 +66,22 @@ def is_suspended(task: object) -> bool:
     if issubclass(type(task), PY_TASK):
         waiter = instance_dict(task, PY_FUTURE).get("_fut_waiter")
     else:
-        waiter = C_TASK.__dict__["_fut_waiter"].__get__(task)
+        waiter = _c_fut_waiter(task)
     return waiter is not None and (not is_future(waiter) or is_pending(waiter))
+
+
+def declared_in_asyncio(future: object) -> Iterable[object]:
+    """Who is in asyncio's own record as waiting for a future (3.14 and later)."""
+    if issubclass(type(future), PY_FUTURE):
+        return tuple(instance_dict(future, PY_FUTURE).get("_Future__asyncio_awaited_by") or ())
+    return _c_awaited_by(future) or ()
 
 
 def coroutine_of(task: object) -> object:
     """What a task runs; None when it is no task or, eagerly finished, has nothing left."""
     if issubclass(type(task), PY_TASK):
         return instance_dict(task, PY_FUTURE).get("_coro")
-    return C_TASK.__dict__["get_coro"](task) if issubclass(type(task), C_TASK) else None
+    return _c_get_coro(task) if issubclass(type(task), C_TASK) else None
 
 
 def loop_of(task: object) -> asyncio.AbstractEventLoop:

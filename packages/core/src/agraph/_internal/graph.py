@@ -201,7 +201,10 @@ def _graph(future: Future, limit: int | None, stack: tuple[FrameCallGraphEntry, 
 def _suspended_stack(future: Future, limit: int | None) -> tuple[FrameCallGraphEntry, ...]:
     if limit == 0:
         return ()
-    return _cut([link.frame for link in chain(coroutine_of(future)) if link.frame is not None], limit)
+    coroutine = coroutine_of(future)
+    if coroutine is None:
+        return ()
+    return _cut([frame for _, frame in chain(coroutine) if frame is not None], limit)
 
 
 def _running_stack(task: Future, frame: FrameType | None) -> Iterator[FrameType]:
@@ -222,7 +225,7 @@ def _cut(frames: list[FrameType], limit: int | None) -> tuple[FrameCallGraphEntr
     """The entries of frames that are given outermost first; entries are innermost first."""
     if limit is not None:
         frames = frames[:limit] if limit > 0 else frames[limit:] if limit < 0 else []
-    return tuple(map(FrameCallGraphEntry, reversed(frames)))
+    return tuple([FrameCallGraphEntry(frame) for frame in frames[::-1]])
 
 
 # ---- text
