@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.compat import HAS_NATIVE_AWAITED_BY
 from agraph._internal.futures import (
+    C_FUTURE,
+    PY_FUTURE,
     PY_TASK,
     callbacks_of,
     coroutine_of,
@@ -43,7 +45,13 @@ if TYPE_CHECKING:
 if HAS_NATIVE_AWAITED_BY and not TYPE_CHECKING:
     from asyncio import future_add_to_awaited_by, future_discard_from_awaited_by
 
-    from agraph._internal.futures import declared_in_asyncio as declared
+    _c_awaited_by = getattr(C_FUTURE.__dict__.get("_asyncio_awaited_by"), "__get__", None)
+
+    def declared(future: object) -> Iterable[object]:
+        """Who is in asyncio's own record as waiting for a future."""
+        if issubclass(type(future), PY_FUTURE):
+            return tuple(instance_dict(future, PY_FUTURE).get("_Future__asyncio_awaited_by") or ())
+        return _c_awaited_by(future) or ()
 else:
     from agraph._internal.record import declared, future_add_to_awaited_by, future_discard_from_awaited_by
 
