@@ -103,9 +103,11 @@ class _Core:
         self.rest = rest
         self.edges = edges
         self.inside = set(core.members)
+        # By name, because ids may differ from one capture to the next.
+        self.members = sorted(core.members, key=lambda node: (graph.node(node).name, node))
 
     def describe(self, behind: tuple[Node, ...], adviser: Adviser) -> Deadlock:
-        graph, members = self.graph, self.core.members
+        graph, members = self.graph, self.members
         cycle = self._cycle()
         hops = self._hops()
         nodes = tuple(graph.node(node) for node in members)
@@ -129,7 +131,7 @@ class _Core:
         )
 
     def _cycle(self) -> tuple[Hop, ...]:
-        members = self.core.members
+        members = self.members
         if not self.core.cyclic:
             return tuple(self._into(members[0]))
         path = shortest_cycle(self._actors() or members, self.inside, self.rest.successors)
@@ -138,7 +140,7 @@ class _Core:
     def _actors(self) -> list[int]:
         """The tasks of the core, or its threads: what a person begins to read at."""
         for kind in ("task", "thread"):
-            found = [node for node in self.core.members if self.graph.node(node).kind == kind]
+            found = [node for node in self.members if self.graph.node(node).kind == kind]
             if found:
                 return found
         return []
@@ -165,7 +167,7 @@ class _Core:
     def _in_order(self) -> list[int]:
         # Depth first from the first task, so that a wait is followed by what it waits for.
         seen: dict[int, None] = {}
-        work = [*reversed(self.core.members), *self._actors()[:1]]
+        work = [*reversed(self.members), *self._actors()[:1]]
         while work:
             node = work.pop()
             if node not in seen:
@@ -178,8 +180,8 @@ class _Core:
         return any(0 < self.graph.need[node] < ways for node, ways in waits.items())
 
     def _best_cut(self) -> tuple[int, int]:
-        best, most = self.core.members[0], -1
-        for node in self.core.members[:_MAX_CUTS_TRIED]:
+        best, most = self.members[0], -1
+        for node in self.members[:_MAX_CUTS_TRIED]:
             freed = self._freed_by(node)
             tasks = sum(self.graph.node(one).kind == "task" for one in freed)
             if tasks > most:

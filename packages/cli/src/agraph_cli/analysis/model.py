@@ -35,7 +35,7 @@ class Deadlock:
 
     Attributes:
         certainty: `certain`, `possible` or `stalled`.
-        members: The nodes of the core, by id.
+        members: The nodes of the core, by name.
         cycle: A shortest cycle in it; for a node that nobody can free, the one step that leads to it.
         hops: Each wait between its members, or the cycle alone where these would be too many.
         knot: Whether some member could be freed in more ways than one, all of them stuck too.

@@ -71,7 +71,7 @@ def _overview(analysis: Analysis, style: Style) -> Iterator[str]:
 def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, style: Style, *, several: bool) -> Iterator[str]:
     say = Sentences(one, style)
     if several:
-        yield style.paint(f"In {_name(one)}:", "strong")
+        yield style.paint(f"In {_name(one, style)}:", "strong")
     yield style.paint(say.headline(deadlock), ROLES[deadlock.certainty])
     yield ""
     yield from style.some([f"  {line}" for line in _ring(deadlock, say)], "  ")
@@ -83,7 +83,8 @@ def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, style: Style, *, severa
     yield from _wrapped("help", deadlock.help, style)
     task = next(iter(deadlock.tasks or deadlock.behind), None)
     if task is not None and one.path not in {"", "-"}:
-        command = f"agraph analyze {_quoted(one.path)} --task {_quoted(task.name) or task.id}"
+        name = _quoted(task.name) if say.label(task) == task.name else ""  # else it is not the only one
+        command = f"agraph analyze {_quoted(one.path)} --task {name or task.id}"
         yield f"  {style.paint('next', 'accent')}: {command}"
     yield ""
 
@@ -228,7 +229,7 @@ def _source(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
     process, capture = one.snapshot.process, one.snapshot.capture
     counts = Counter(verdict for _, verdict in one.tasks())
     tally = ", ".join(f"{counts[word]} {word}" for word in reversed(VERDICTS) if counts[word])
-    facts = [_name(one), f"{process.implementation} {process.python}", _moment(capture.start)]
+    facts = [_name(one, style), f"{process.implementation} {process.python}", _moment(capture.start)]
     yield f"snapshot: {', '.join(fact.strip() for fact in facts if fact.strip())}"
     yield f"  {plural(counts.total(), 'task')}{': ' if tally else ''}{tally}"
     if not capture.consistent:
@@ -240,12 +241,12 @@ def _source(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
     yield from style.some(rows, "  ")
 
 
-def _name(one: SnapshotAnalysis) -> str:
+def _name(one: SnapshotAnalysis, style: Style) -> str:
     process = one.snapshot.process
     host = f" on {process.host}" if process.host else ""
-    program = f"{process.argv0}, " if process.argv0 else ""
     path = "standard input" if one.path == "-" else one.path
-    return clean(f"{path + ', ' if path else ''}{program}pid {process.pid}{host}")
+    names = [style.file(name) for name in (path, process.argv0) if name]
+    return ", ".join([*names, clean(f"pid {process.pid}{host}")])
 
 
 def _moment(at: float) -> str:

@@ -34,7 +34,9 @@ def full(findings: Sequence[Finding], sources: Mapping[str, Sequence[str]], styl
         yield f"  --> {_place(finding, style)}"
         here = [Mark(finding.span, finding.label, primary=True)]
         here += [
-            Mark(one.span, one.message, primary=False) for one in finding.related if one.path == finding.path
+            Mark(one.span, one.message, primary=False)
+            for one in finding.related
+            if one.path == finding.path and one.span != finding.span
         ]
         yield from excerpt(sources.get(finding.path, ()), here, style)
         for one in finding.related:

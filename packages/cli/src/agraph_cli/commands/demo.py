@@ -1,0 +1,99 @@
+"""`agraph demo`: a program that really hangs, captured, explained and linted."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from agraph_cli import terminal
+from agraph_cli.commands.page import ColorOption, epilog
+from agraph_cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agraph import Node
+    from agraph_cli.analysis.model import Orphan, SnapshotAnalysis
+    from agraph_cli.report.style import Style
+    from agraph_static import Finding
+
+SHORT = "Run a program that hangs, and explain it."
+EPILOG = epilog("agraph demo")
+
+
+def demo(color: ColorOption = "auto") -> None:
+    """Run a program that really hangs, capture it, say why it hangs, and lint its source.
+
+    Takes a few seconds, needs no network, and changes nothing on this machine.
+    """
+    from agraph_cli.demo.hung import PROGRAM, DemoError, hung_program
+
+    style = dataclasses.replace(terminal.style_for(color), root=str(PROGRAM.parent))
+    try:
+        with hung_program() as (pid, one):
+            terminal.write(_captured(pid, one, style))
+    except DemoError as error:
+        raise CommandError(
+            f"the demonstration failed: {error}", hint="report this, it is a bug in agraph"
+        ) from None
+    findings = _lint(str(PROGRAM))
+    terminal.write(_linted(findings, PROGRAM.read_text(encoding="utf-8").split("\n"), style))
+    terminal.write(_untracked(one, findings, style))
+    terminal.write(_next(style))
+
+
+def _captured(pid: int, one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+    from agraph_cli.analysis.model import Analysis
+    from agraph_cli.demo.hung import PROGRAM
+    from agraph_cli.report.full import full
+
+    capture = one.snapshot.capture
+    yield f"This program hangs: {PROGRAM}"
+    yield f"It runs as process {pid}. A thread in it, not its event loop, captured a snapshot; that took"
+    yield f"{capture.pause_ms:.1f} ms. This is what `agraph analyze snapshot.json` prints:"
+    yield ""
+    yield from full(Analysis((one,)), style)
+
+
+def _lint(path: str) -> tuple[Finding, ...]:
+    from agraph_static import LintConfig, lint_paths
+
+    return lint_paths([path], LintConfig()).findings
+
+
+def _linted(findings: tuple[Finding, ...], lines: list[str], style: Style) -> Iterator[str]:
+    from agraph_cli.report.lint import full
+
+    yield ""
+    yield "And this is what `agraph lint bank.py` says about its source:"
+    yield ""
+    yield from full(findings, {finding.path: lines for finding in findings}, style)
+
+
+def _untracked(one: SnapshotAnalysis, findings: tuple[Finding, ...], style: Style) -> Iterator[str]:
+    """Join what the snapshot cannot know with the line that hides it."""
+    from agraph_cli.analysis.names import user_site
+    from agraph_cli.report.sentences import Sentences
+
+    say = Sentences(one, style)
+    for orphan, task in _bare_futures(one):
+        site = user_site(one.snapshot, task)
+        blamed = [finding for finding in findings if site and finding.function == site.function]
+        if site and blamed:
+            hidden, rule, line = say.label(orphan.node), blamed[0].code, blamed[0].span.line
+            yield f"The two belong together: task {say.label(task)} waits for {hidden}, and the snapshot"
+            yield f"cannot tell who completes it. {rule} shows why, in line {line}."
+            yield ""
+
+
+def _bare_futures(one: SnapshotAnalysis) -> Iterator[tuple[Orphan, Node]]:
+    for orphan in one.orphans:
+        if orphan.node.kind == "future" and orphan.waiters:
+            yield orphan, orphan.waiters[0]
+
+
+def _next(style: Style) -> Iterator[str]:
+    yield style.paint("For a program of your own:", "strong")
+    yield "  agraph.capture().save('snapshot.json')   in the program, from any thread"
+    yield "  agraph analyze snapshot.json"
+    yield "  agraph lint src/"

@@ -1,0 +1,1 @@
+"""A program that hangs, for `agraph demo`."""
