@@ -44,7 +44,7 @@ def run_python() -> object:
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, *arguments], capture_output=True, encoding="utf-8", check=True, timeout=60
         )
 
     return run

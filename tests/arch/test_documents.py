@@ -1,5 +1,6 @@
 """What the documents promise works: their examples run, and the README starts with what matters."""
 
+import os
 import re
 import subprocess
 import sys
@@ -51,6 +52,23 @@ def test_the_configurations_of_the_documents_are_understood(root, tmp_path):
 
 def test_the_documents_have_examples():
     assert {"README.md", "docs/how-to/capture.md"} <= set(DOCUMENTS)
+
+
+REPORT = re.compile(
+    r"(?<=^```text\n)Deadlock.*?(?=^```$)|(?<=^```text\n)(?=```$)", flags=re.MULTILINE | re.DOTALL
+)
+
+
+def test_the_report_in_the_readme_is_what_the_demonstration_prints(root, run_python):
+    """AGRAPH_UPDATE_GOLDEN=1 writes it anew."""
+    printed = run_python("-X", "utf8", "-m", "agraph_cli", "demo").stdout
+    report = re.search(r"^Deadlock.*?^  help: .*?(?=^$)", printed, flags=re.MULTILINE | re.DOTALL).group()
+    path = root / "README.md"
+    text = path.read_text(encoding="utf-8")
+    if os.environ.get("AGRAPH_UPDATE_GOLDEN"):
+        text = REPORT.sub(lambda _: report, text, count=1)
+        path.write_text(text, encoding="utf-8")
+    assert REPORT.search(text).group() == report
 
 
 def test_the_readme_gives_two_commands_on_its_first_screen(root):
