@@ -1,20 +1,75 @@
-"""agraph: see what every asyncio task of a process waits for."""
+"""agraph: see what every asyncio task of a process waits for.
+
+`capture` takes a snapshot of the whole process: tasks, futures, locks and who holds them, loops, threads.
+`load` and `loads` read one back. `capture_call_graph`, `format_call_graph`, `print_call_graph` and the two
+`future_..._awaited_by` functions are those of asyncio 3.14, on every version since 3.11, safe with cycles.
+
+Nothing happens unless asked for: importing this package patches nothing and starts nothing.
+"""
+
+from typing import TYPE_CHECKING
 
 from agraph._internal.errors import AgraphError, SnapshotError
 from agraph._internal.files import load, loads
 from agraph._internal.model import Capture, Edge, Node, Process, Site, Snapshot
 from agraph._internal.version import __version__
 
+if TYPE_CHECKING:
+    from agraph._internal.awaited_by import future_add_to_awaited_by, future_discard_from_awaited_by
+    from agraph._internal.capture import capture
+    from agraph._internal.graph import (
+        FrameCallGraphEntry,
+        FutureCallGraph,
+        capture_call_graph,
+        format_call_graph,
+        print_call_graph,
+    )
+
+# Imported on first use: together they would make `import agraph` four times slower.
+_LAZY = {
+    "FrameCallGraphEntry": "graph",
+    "FutureCallGraph": "graph",
+    "capture": "capture",
+    "capture_call_graph": "graph",
+    "format_call_graph": "graph",
+    "future_add_to_awaited_by": "awaited_by",
+    "future_discard_from_awaited_by": "awaited_by",
+    "print_call_graph": "graph",
+}
+
 __all__ = [
     "AgraphError",
     "Capture",
     "Edge",
+    "FrameCallGraphEntry",
+    "FutureCallGraph",
     "Node",
     "Process",
     "Site",
     "Snapshot",
     "SnapshotError",
     "__version__",
+    "capture",
+    "capture_call_graph",
+    "format_call_graph",
+    "future_add_to_awaited_by",
+    "future_discard_from_awaited_by",
     "load",
     "loads",
+    "print_call_graph",
 ]
+
+
+def __getattr__(name: str) -> object:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    value: object = getattr(import_module(f"agraph._internal.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

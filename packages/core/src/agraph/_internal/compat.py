@@ -6,3 +6,10 @@ import sys
 
 # asyncio keeps `_asyncio_awaited_by` and has the call graph functions (Lib/asyncio/graph.py).
 HAS_NATIVE_AWAITED_BY = sys.version_info >= (3, 14)
+
+# C tasks are kept in a list per thread and reached through their loop (gh-128002), not in a weak set.
+TASKS_ARE_KEPT_PER_LOOP = sys.version_info >= (3, 14)
+
+# `frame.f_locals` is a view (PEP 667); before, it is a dictionary that stays with the frame and keeps values
+# alive.
+LOCALS_ARE_A_VIEW = sys.version_info >= (3, 13)

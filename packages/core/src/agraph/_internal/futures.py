@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
 
 # `asyncio.Future` may be replaced by a test or a debugger; these two are what it comes from.
 PY_FUTURE: type = futures._PyFuture  # type: ignore[attr-defined]
@@ -25,7 +24,6 @@ _HAS_C_PART = C_FUTURE is not PY_FUTURE
 _c_callbacks: Any = C_FUTURE.__dict__["_callbacks"].__get__ if _HAS_C_PART else None
 _c_state: Any = C_FUTURE.__dict__["_state"].__get__ if _HAS_C_PART else None
 _c_fut_waiter: Any = C_TASK.__dict__["_fut_waiter"].__get__ if _HAS_C_PART else None
-_c_awaited_by: Any = getattr(C_FUTURE.__dict__.get("_asyncio_awaited_by"), "__get__", None)  # since 3.14
 _c_get_coro: Any = C_TASK.__dict__["get_coro"] if _HAS_C_PART else None
 
 
@@ -61,20 +59,17 @@ def is_pending(future: object) -> bool:
     return bool(state == "PENDING")
 
 
+def waiter_of(task: object) -> object:
+    """The future that a task is suspended on, done or not; None when it runs or is ready to."""
+    if issubclass(type(task), PY_TASK):
+        return instance_dict(task, PY_FUTURE).get("_fut_waiter")
+    return _c_fut_waiter(task)
+
+
 def is_suspended(task: object) -> bool:
     """Whether a task waits for a future that is still pending: it does not run and is not about to."""
-    if issubclass(type(task), PY_TASK):
-        waiter = instance_dict(task, PY_FUTURE).get("_fut_waiter")
-    else:
-        waiter = _c_fut_waiter(task)
+    waiter = waiter_of(task)
     return waiter is not None and (not is_future(waiter) or is_pending(waiter))
-
-
-def declared_in_asyncio(future: object) -> Iterable[object]:
-    """Who is in asyncio's own record as waiting for a future (3.14 and later)."""
-    if issubclass(type(future), PY_FUTURE):
-        return tuple(instance_dict(future, PY_FUTURE).get("_Future__asyncio_awaited_by") or ())
-    return _c_awaited_by(future) or ()
 
 
 def coroutine_of(task: object) -> object:

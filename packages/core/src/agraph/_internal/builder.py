@@ -1,0 +1,76 @@
+"""A snapshot in the making: ids for objects, rows for nodes and edges, and a list of what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal.model import Edge, Node
+from agraph._internal.sites import Sites
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from agraph._internal.model import Confidence, EdgeKind, NodeKind
+
+# Enough to see what goes wrong; a thousand times the same sentence helps nobody.
+_MAX_ERRORS = 20
+
+
+class Builder:
+    """Gives every object of the application one id, and keeps it alive only while the capture runs.
+
+    Attributes:
+        sites: The tables of places and stacks.
+        nodes: The rows so far, by id; None where an id is given but the row is not made yet.
+        edges: The rows so far.
+        errors: What could not be read.
+    """
+
+    def __init__(self) -> None:
+        self.sites = Sites()
+        self.nodes: list[Node | None] = []
+        self.edges: list[Edge] = []
+        self.errors: list[str] = []
+        self._ids: dict[Hashable, int] = {}
+        self._kept: list[object] = []
+
+    def known(self, thing: object, part: str = "") -> int | None:
+        """The id of an object, or of one part of it; None when it has none."""
+        return self._ids.get((id(thing), part) if part else id(thing))
+
+    def reserve(self, thing: object, part: str = "") -> int:
+        """The id of an object; a new one if it has none, whose row is to be made with `put`."""
+        key = (id(thing), part) if part else id(thing)
+        number = self._ids.setdefault(key, len(self.nodes))
+        if number == len(self.nodes):
+            self.nodes.append(None)
+            self._kept.append(thing)
+        return number
+
+    def put(self, number: int, kind: NodeKind, **fields: Any) -> None:  # noqa: ANN401 - fields of Node
+        """Make the row of an id."""
+        self.nodes[number] = Node(number, kind, **fields)
+
+    def change(self, number: int, **fields: Any) -> None:  # noqa: ANN401 - fields of Node
+        """Change some fields of a row."""
+        node = self.nodes[number]
+        if node is not None:
+            self.nodes[number] = node._replace(**fields)
+
+    def edge(
+        self,
+        waiter: int,
+        awaited: int,
+        kind: EdgeKind,
+        confidence: Confidence = "exact",
+        site: int | None = None,
+    ) -> None:
+        """Add an edge."""
+        self.edges.append(Edge(waiter, awaited, kind, confidence, site))
+
+    def error(self, sentence: str) -> None:
+        """Note what could not be read; beyond a bound only that there is more."""
+        if len(self.errors) < _MAX_ERRORS:
+            self.errors.append(sentence)
+        elif len(self.errors) == _MAX_ERRORS:
+            self.errors.append("more errors of this kind are left out")

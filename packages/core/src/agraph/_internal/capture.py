@@ -1,0 +1,158 @@
+"""`agraph.capture()`: what every task of this process waits for, at one moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from asyncio import events
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal import withs
+from agraph._internal.builder import Builder
+from agraph._internal.discover import find_loops, find_tasks
+from agraph._internal.futures import loop_of, waiter_of
+from agraph._internal.model import Capture, Snapshot
+from agraph._internal.process import this_process
+from agraph._internal.resources import Resources
+from agraph._internal.task_rows import Clock, TaskFacts, current_tasks, describe_task
+from agraph._internal.version import __version__
+
+if TYPE_CHECKING:
+    from agraph._internal.discover import Loop
+
+
+def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapshot:
+    """Take a snapshot of this process: what every task waits for, and who holds what they wait for.
+
+    Call it from anywhere: from a task, a callback, another thread, with the loop blocked. Nothing of the
+    application runs, is changed or is kept alive.
+
+    Args:
+        all_threads: Whether to include the loops of other threads.
+        max_tasks: How many tasks to describe at most; None for all. What is left out is said in
+            `Snapshot.capture.cut`.
+
+    Returns:
+        The snapshot. What could not be read is said in `Snapshot.capture.errors`.
+    """
+    start, start_monotonic, busy = time.time(), time.monotonic(), time.perf_counter()
+    work = _Work(all_threads=all_threads, max_tasks=max_tasks)
+    work.run()
+    pause_ms = (time.perf_counter() - busy) * 1000
+    return Snapshot(
+        process=this_process(),
+        capture=Capture(
+            start=start,
+            end=time.time(),
+            start_monotonic=start_monotonic,
+            end_monotonic=time.monotonic(),
+            pause_ms=round(pause_ms, 3),
+            where=work.where,
+            thread=threading.current_thread().name,
+            consistent=work.moved == 0,
+            complete=not work.cut,
+            cut=tuple(work.cut),
+            errors=tuple(work.builder.errors),
+            unknown=() if _WITHS_WORK else ("holders",),
+        ),
+        sites=tuple(work.builder.sites.sites),
+        stacks=tuple(work.builder.sites.stacks),
+        nodes=tuple(node for node in work.builder.nodes if node is not None),
+        edges=tuple(work.builder.edges),
+        agraph=__version__,
+    )
+
+
+_WITHS_WORK = withs.works()
+
+
+class _Work:
+    """One capture, in the order of its methods."""
+
+    def __init__(self, *, all_threads: bool, max_tasks: int | None) -> None:
+        self.builder = Builder()
+        self.cut: list[str] = []
+        self.moved = 0
+        self._max_tasks = max_tasks
+        running = events._get_running_loop()
+        self._loops = find_loops()
+        if not all_threads:
+            self._loops = {key: value for key, value in self._loops.items() if value[0] is running}
+        others = [loop for loop, thread in self._loops.values() if loop is not running and thread is not None]
+        self.where = "loop" if running is not None and not others else "thread"
+        self._resources = Resources(self.builder)
+
+    def run(self) -> None:
+        loops = [loop for loop, _thread in self._loops.values()]
+        tasks, errors = find_tasks(loops)
+        for sentence in errors:
+            self.builder.error(sentence)
+        tasks = self._bounded([task for task in tasks if id(loop_of(task)) in self._loops])
+        numbers = [self.builder.reserve(task) for task in tasks]
+        self._describe_loops()
+        facts = self._describe_tasks(numbers, tasks, current_tasks(loops))
+        for fact in facts:
+            if fact.wait is not None:
+                self._resources.connect(fact.number, fact.wait)
+        self._resources.finish()
+        for fact in facts:
+            for held in fact.held:
+                self._resources.hold(fact.number, held.manager, held.site)
+        self._resources.hand_over()
+        if self.where == "thread":
+            self._check(facts)
+
+    def _bounded(self, tasks: list[Any]) -> list[Any]:
+        if self._max_tasks is None or len(tasks) <= self._max_tasks:
+            return tasks
+        self.cut.append(
+            f"{len(tasks) - self._max_tasks:,} of {len(tasks):,} tasks: max_tasks is {self._max_tasks:,}"
+        )
+        return tasks[: self._max_tasks]
+
+    def _describe_loops(self) -> None:
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        for loop, thread in self._loops.values():
+            number = self.builder.reserve(loop)
+            state = "stopped" if thread is None else "running"
+            name = names.get(thread, "") if thread is not None else ""
+            kind = type(loop)
+            self.builder.put(
+                number,
+                "loop",
+                name=name,
+                type=f"{kind.__module__}.{kind.__qualname__}",
+                state=state,
+                key=id(loop),
+            )
+
+    def _describe_tasks(self, numbers: list[int], tasks: list[Any], running: set[int]) -> list[TaskFacts]:
+        clocks = {key: _clock(loop) for key, (loop, _thread) in self._loops.items()}
+        facts: list[TaskFacts] = []
+        for number, task in zip(numbers, tasks, strict=True):
+            try:
+                clock = clocks[id(loop_of(task))]
+                facts.append(describe_task(self.builder, number, task, id(task) in running, clock))
+            except Exception as error:  # noqa: BLE001 - a foreign task type may fail in any way
+                self.builder.error(f"a task of type {type(task).__qualname__} could not be read: {error!r}")
+                self.builder.put(
+                    number, "task", state="unknown", need=1, open="it could not be read", key=id(task)
+                )
+        return facts
+
+    def _check(self, facts: list[TaskFacts]) -> None:
+        """Read again who waits for what: one that moved meanwhile can proceed, the others stood still.
+
+        All waits that are the same before and after were there together in between: a consistent cut.
+        """
+        for fact in facts:
+            if fact.waiter is not None and waiter_of(fact.task) is not fact.waiter:
+                self.moved += 1
+                self.builder.change(fact.number, state="ready", need=0)
+
+
+def _clock(loop: Loop) -> Clock:
+    """Loops of asyncio run on the monotonic clock; that of uvloop is another, in the same seconds."""
+    if type(loop).__module__.startswith("uvloop"):
+        return Clock(time.monotonic() - loop.time())
+    return Clock(0.0)

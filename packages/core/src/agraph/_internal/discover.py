@@ -1,0 +1,142 @@
+"""Every loop of every thread, and every task that is not done."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from asyncio import events, tasks
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal.compat import TASKS_ARE_KEPT_PER_LOOP
+from agraph._internal.futures import instance_dict, is_pending, loop_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from types import FrameType
+
+    Loop = asyncio.AbstractEventLoop
+    Task = asyncio.Task[Any]
+
+_RUN_FOREVER = asyncio.BaseEventLoop.run_forever.__code__
+_RUNNER_RUN = asyncio.Runner.run.__code__
+
+
+def frames_of(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame and its callers, innermost first."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def find_loops() -> dict[int, tuple[Loop, int | None]]:
+    """The loops of this process.
+
+    Returns:
+        By `id` of the loop: the loop, and the identifier of the thread that runs it (None: it is stopped).
+    """
+    found: dict[int, tuple[Loop, int | None]] = {}
+    for thread, top in sys._current_frames().items():
+        for frame in frames_of(top):
+            loop = _loop_run_by(frame)
+            if loop is not None:
+                found.setdefault(id(loop), (loop, thread))
+    running = events._get_running_loop()
+    if running is not None:
+        found.setdefault(id(running), (running, _this_thread()))
+    for task in _tasks_in_weak_sets():
+        loop = loop_of(task)
+        found.setdefault(id(loop), (loop, _thread_of(loop)))
+    if TASKS_ARE_KEPT_PER_LOOP:
+        for loop in _loops_without_frames():
+            found.setdefault(id(loop), (loop, _thread_of(loop)))
+    return found
+
+
+def _this_thread() -> int:
+    import threading  # noqa: PLC0415 - asyncio has imported it
+
+    return threading.get_ident()
+
+
+def _loop_run_by(frame: FrameType) -> Loop | None:
+    """The loop that a frame runs; `run_forever` of uvloop is C code, there the frame of the Runner tells."""
+    code = frame.f_code
+    if code is _RUN_FOREVER:
+        return frame.f_locals.get("self")
+    if code is _RUNNER_RUN:
+        loop: Loop | None = instance_dict(frame.f_locals["self"], asyncio.Runner).get("_loop")
+        return loop
+    return None
+
+
+def _thread_of(loop: Loop) -> int | None:
+    """The thread that runs a loop, as asyncio (`_thread_id`) and uvloop (`_thread_id`, C only) note it."""
+    if issubclass(type(loop), asyncio.BaseEventLoop):
+        thread = instance_dict(loop, asyncio.BaseEventLoop).get("_thread_id")
+        return thread if isinstance(thread, int) else None
+    for thread, top in sys._current_frames().items():
+        for frame in frames_of(top):
+            if frame.f_code is _RUNNER_RUN and _loop_run_by(frame) is loop:
+                return thread
+    return None
+
+
+def _loops_without_frames() -> list[Loop]:
+    """Loops of foreign types (uvloop) that run without any frame of Python, found among all objects.
+
+    Only asked for when such a type exists: the search costs 2 to 4 ms in a small process.
+    """
+    foreign = _foreign_loop_types()
+    if not foreign:
+        return []
+    return [item for item in gc.get_objects() if type(item) in foreign and not _is_closed(item)]
+
+
+def _foreign_loop_types() -> set[type]:
+    module = sys.modules.get("uvloop.loop") or sys.modules.get("uvloop")
+    kinds: set[type] = set()
+    for name in ("Loop",):
+        kind = getattr(module, name, None)
+        if isinstance(kind, type):
+            kinds |= {kind, *kind.__subclasses__()}
+    return kinds
+
+
+def _is_closed(loop: Any) -> bool:  # noqa: ANN401 - a loop of C code
+    return bool(loop.is_closed())
+
+
+def _tasks_in_weak_sets() -> list[Task]:
+    """The tasks that asyncio keeps in weak sets: all up to 3.13, since then those that are not C tasks.
+
+    `list` of the set inside is one step under the GIL, so another thread can add while this one reads.
+    """
+    found: list[Task] = []
+    for name in ("_all_tasks", "_scheduled_tasks"):
+        kept = getattr(tasks, name, None)
+        if kept is not None:
+            found += [task for ref in list(kept.data) if (task := ref()) is not None]
+    found += list(getattr(tasks, "_eager_tasks", ()))
+    return found
+
+
+def find_tasks(loops: Iterable[Loop]) -> tuple[list[Task], list[str]]:
+    """Every task of these loops that is not done, and what went wrong.
+
+    Args:
+        loops: What `find_loops` found.
+
+    Returns:
+        The tasks, each once, and a sentence for each loop whose tasks could not be listed.
+    """
+    found = {id(task): task for task in _tasks_in_weak_sets()}
+    errors: list[str] = []
+    if TASKS_ARE_KEPT_PER_LOOP:
+        for loop in loops:
+            try:
+                # Reads the C list of every thread's tasks, with the world stopped (Modules/_asynciomodule.c).
+                found.update((id(task), task) for task in tasks.all_tasks(loop))
+            except RuntimeError as error:
+                errors.append(f"the tasks of a {type(loop).__name__} could not be listed: {error}")
+    return [task for task in found.values() if is_pending(task)], errors

@@ -1,0 +1,209 @@
+"""Rows for what tasks wait for: futures, locks and their holders, queues, sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio import locks, queues
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal.futures import instance_dict, is_future, is_pending, is_task
+from agraph._internal.waits import Part, Wait, wait_of_future
+
+if TYPE_CHECKING:
+    from agraph._internal.builder import Builder
+    from agraph._internal.model import NodeKind
+
+NO_PRODUCER = "no known task completes this future"
+_OPEN = {
+    "event": "whoever has the event may set it",
+    "condition": "whoever has the condition may notify",
+    "queue": "whoever has the queue may get, put or call task_done",
+    "barrier": "whoever has the barrier may arrive",
+    "lock": "its holder is not known",
+    "semaphore": "its holders are not known",
+}
+_KINDS: tuple[tuple[type, NodeKind], ...] = (
+    (locks.Lock, "lock"),
+    (locks.Semaphore, "semaphore"),
+)
+
+
+class Resources:
+    """Makes a row for every resource and future that something waits for, each once, without recursion."""
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+        self._ahead: list[tuple[int, object]] = []
+        self.waited: dict[int, Part] = {}
+        self.plain: dict[int, object] = {}
+
+    def connect(self, waiter: int, wait: Wait) -> None:
+        """Make the edges of a wait, and the rows of its targets."""
+        for target in wait.targets:
+            number = self._row(target)
+            if number is None:
+                self._builder.error(f"a {wait.made_by or 'wait'} has no readable target")
+                self._builder.change(waiter, open="what it waits for could not be read")
+                continue
+            self._builder.edge(waiter, number, wait.edge)
+
+    def finish(self) -> None:
+        """Follow futures that wait for futures until nothing new turns up."""
+        while self._ahead:
+            number, future = self._ahead.pop()
+            wait = wait_of_future(future)
+            if wait is None:
+                self.plain[number] = future
+                self._builder.change(number, open=NO_PRODUCER, need=1)
+                continue
+            self._builder.change(number, need=wait.need, exc=wait.exc, detail={"made_by": wait.made_by})
+            self.connect(number, wait)
+
+    def _row(self, target: object) -> int | None:
+        if isinstance(target, Part):
+            return self._part(target)
+        if target is None:
+            return None
+        builder = self._builder
+        number = builder.known(target)
+        if number is None:
+            number = builder.reserve(target)
+            if is_future(target):
+                self._future(number, target)
+            else:
+                self._foreign(number, target)
+        return number
+
+    def _future(self, number: int, future: object) -> None:
+        pending = is_pending(future)
+        kind: NodeKind = "task" if is_task(future) else "future"
+        state = "pending" if pending else "done"
+        self._builder.put(number, kind, type=type(future).__qualname__, state=state, key=id(future))
+        if pending and kind == "future":
+            self._ahead.append((number, future))
+
+    def _foreign(self, number: int, target: object) -> None:
+        """A concurrent future: a work item of a pool. Anything else: an awaitable that nobody here knows."""
+        name = type(target).__qualname__
+        if _is_concurrent(target):
+            self._builder.put(number, "work_item", type=name, state=_concurrent_state(target), key=id(target))
+            self.waited[number] = Part(target, "work_item")
+        else:
+            self._builder.put(
+                number,
+                "future",
+                type=name,
+                state="pending",
+                key=id(target),
+                need=1,
+                open="an awaitable of a foreign type",
+            )
+
+    def _part(self, part: Part) -> int:
+        number = self._builder.known(part.owner, part.operation)
+        if number is None:
+            number = self._builder.reserve(part.owner, part.operation)
+            self._put_part(number, part)
+        return number
+
+    def _put_part(self, number: int, part: Part) -> None:
+        kind: Any = part.kind
+        self._builder.put(
+            number,
+            kind,
+            type=type(part.owner).__qualname__,
+            state=_state_of(part),
+            key=id(part.owner),
+            need=0 if part.kind == "io" else 1,
+            open=_OPEN.get(part.kind, ""),
+            detail=_detail_of(part),
+        )
+        self.waited[number] = part
+
+    def hold(self, holder: int, manager: object, site: int) -> None:
+        """Note that a task holds a lock or semaphore, if that is what it is."""
+        kind = next((kind for base, kind in _KINDS if issubclass(type(manager), base)), None)
+        if kind is None:
+            return
+        number = self._part(Part(manager, kind))
+        self._builder.change(number, open="")
+        self._builder.edge(number, holder, "held_by", "exact", site)
+
+    def hand_over(self) -> None:
+        """Locks that nobody holds: released, and the first in the queue about to wake up (or free)."""
+        held = {edge.waiter for edge in self._builder.edges if edge.kind == "held_by"}
+        for number, part in self.waited.items():
+            if part.kind == "lock" and number not in held and not _is_locked(part.owner):
+                self._builder.change(number, state="handoff", need=0, open="")
+
+
+def _state_of(part: Part) -> str:
+    owner = part.owner
+    if part.kind == "lock":
+        return "locked" if _is_locked(owner) else "unlocked"
+    if part.kind == "semaphore":
+        return "locked" if _attributes(owner, locks.Semaphore).get("_value") == 0 else "unlocked"
+    return "pending"
+
+
+def _is_locked(lock: object) -> bool:
+    return bool(_attributes(lock, locks.Lock).get("_locked"))
+
+
+def _attributes(owner: object, base: type) -> dict[str, Any]:
+    return instance_dict(owner, base) if issubclass(type(owner), base) else {}
+
+
+def _detail_of(part: Part) -> dict[str, str | int | float | None] | None:
+    owner, operation = part.owner, part.operation
+    detail: dict[str, str | int | float | None] = {"operation": operation} if operation else {}
+    if part.kind == "semaphore":
+        state = _attributes(owner, locks.Semaphore)
+        detail |= {
+            name: state[key] for name, key in (("value", "_value"), ("bound", "_bound_value")) if key in state
+        }
+    elif part.kind == "queue":
+        state = _attributes(owner, queues.Queue)
+        items = state.get("_queue")
+        detail["size"] = len(items) if isinstance(items, (deque, list)) else None
+        detail["maxsize"] = state.get("_maxsize") if type(state.get("_maxsize")) is int else None
+        if operation == "join":
+            detail["unfinished"] = state.get("_unfinished_tasks")
+    elif part.kind == "io":
+        detail |= _io_detail(owner)
+    return detail or None
+
+
+def _io_detail(owner: object) -> dict[str, str | int | float | None]:
+    """The descriptor and the peer of a transport or socket of the standard library."""
+    if issubclass(type(owner), socket.socket):
+        return {"fd": socket.socket.fileno(owner)}  # type: ignore[arg-type]
+    if not issubclass(type(owner), (asyncio.BaseTransport,)):
+        return {}
+    try:
+        state = instance_dict(owner, asyncio.BaseTransport)
+    except StopIteration:  # a transport of C code has no dictionary
+        return {}
+    extra = state.get("_extra") or {}
+    detail: dict[str, str | int | float | None] = {}
+    if type(state.get("_sock_fd")) is int:
+        detail["fd"] = state["_sock_fd"]
+    peer = extra.get("peername")
+    if type(peer) in (tuple, str) and peer:
+        detail["peer"] = peer if type(peer) is str else ":".join(str(part) for part in peer[:2])
+    if type(state.get("_pid")) is int:
+        detail["pid"] = state["_pid"]
+    return detail
+
+
+def _is_concurrent(target: object) -> bool:
+    from concurrent.futures import Future  # noqa: PLC0415 - asyncio.futures has imported it
+
+    return issubclass(type(target), Future)
+
+
+def _concurrent_state(target: object) -> str:
+    state = vars(target).get("_state")
+    return str(state).lower() if isinstance(state, str) else "pending"
