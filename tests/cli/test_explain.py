@@ -273,3 +273,25 @@ def test_networkx_graph_of_everything():
     graph = to_networkx(analyze([bank(), bank()]), full=True)
     assert len(graph) == 16
     assert graph.edges[(1, 0), (1, 4)]["kinds"] == ["structural"]
+
+
+def test_threads_alone_can_be_deadlocked():
+    nodes = [Node(0, "thread", "a", need=1), Node(1, "thread", "b", need=1), lock(2, "L"), lock(3, "M")]
+    edges = [Edge(0, 2, "lock"), Edge(2, 1, "held_by"), Edge(1, 3, "lock"), Edge(3, 0, "held_by")]
+    one = analyze_one(snapshot(nodes, edges))
+    assert one.verdict == "certain"
+    assert one.deadlocks[0].help.startswith(
+        "thread a and thread b take lock L and lock M in different orders"
+    )
+
+
+def test_a_core_with_very_many_waits_is_told_by_its_cycle():
+    size = 200
+    nodes = tasks(*(f"t{number:03}" for number in range(size)))
+    edges = [Edge(by, to, "any_of") for by in range(size) for to in range(by + 1, min(by + 4, size))]
+    edges.append(Edge(size - 1, 0, "await"))
+    [found] = analyze_one(snapshot(nodes, edges)).deadlocks
+    assert found.knot
+    assert found.hops == found.cycle
+    assert len(found.cycle) == 68  # three steps at a time from 0 to 199, and back
+    assert found.frees == size

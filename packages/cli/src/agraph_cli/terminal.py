@@ -33,14 +33,15 @@ def style_for(color: Color, output: str | None = None, *, everything: bool = Fal
 
     Args:
         color: What the user asked for.
-        output: The file it goes to; None for standard output.
+        output: The file it goes to; None or `-` for standard output.
         everything: Whether lists are shown whole.
 
     Returns:
         The style.
     """
-    wanted = color == "always" or (color == "auto" and output is None and _wants_color(sys.stdout))
-    encoding = "utf-8" if output else getattr(sys.stdout, "encoding", None) or "ascii"
+    to_file = output not in {None, "-"}
+    wanted = color == "always" or (color == "auto" and not to_file and _wants_color(sys.stdout))
+    encoding = "utf-8" if to_file else getattr(sys.stdout, "encoding", None) or "ascii"
     return Style(
         paint=_painter() if wanted else plain,
         ascii=not _can_show(encoding),

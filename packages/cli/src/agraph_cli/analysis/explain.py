@@ -109,16 +109,15 @@ class _Core:
     def describe(self, behind: tuple[Node, ...], adviser: Adviser) -> Deadlock:
         graph, members = self.graph, self.members
         cycle = self._cycle()
-        hops = self._hops()
+        hops = self._hops() if self.core.cyclic and self._size() <= _MAX_HOPS else cycle
         nodes = tuple(graph.node(node) for node in members)
-        shown = cycle if len(hops) > _MAX_HOPS else hops
         sure = certainty(graph, self.core.level)
         cut, frees = self._best_cut()
         return Deadlock(
             certainty=sure,
             members=nodes,
             cycle=cycle,
-            hops=shown,
+            hops=hops,
             knot=self._is_knot(),
             behind=behind,
             frees=frees,
@@ -162,7 +161,10 @@ class _Core:
             found += [
                 self._hop(node, to) for to in dict.fromkeys(self.rest.successors[node]) if to in self.inside
             ]
-        return tuple(found) if self.core.cyclic else self._cycle()
+        return tuple(found)
+
+    def _size(self) -> int:
+        return sum(to in self.inside for node in self.members for to in self.rest.successors[node])
 
     def _in_order(self) -> list[int]:
         # Depth first from the first task, so that a wait is followed by what it waits for.

@@ -134,8 +134,9 @@ class SnapshotAnalysis:
 
     @property
     def verdict(self) -> Verdict:
-        """The worst verdict of its tasks, or `live` if it has none."""
-        return VERDICTS[max((level for node, level in self._tasks()), default=0)]
+        """The worst verdict of its tasks and deadlocks (threads can be stuck without any task)."""
+        found = [rank(deadlock.certainty) for deadlock in self.deadlocks]
+        return VERDICTS[max(found + [level for _, level in self._tasks()], default=0)]
 
     def tasks(self) -> Iterator[tuple[Node, Verdict]]:
         """Each task with its verdict, in the order of the snapshot."""

@@ -59,7 +59,7 @@ def lint(
     )
     for error in result.errors:
         terminal.complain(f"{error.path}: {error.message}", error.help)
-    shown = format_ or ("full" if output is None and terminal.is_terminal(sys.stdout) else "concise")
+    shown = format_ or ("full" if output in {None, "-"} and terminal.is_terminal(sys.stdout) else "concise")
     if shown == "json":
         from agraph_cli.report.lint import to_json
 

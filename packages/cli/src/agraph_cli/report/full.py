@@ -42,8 +42,9 @@ def full(analysis: Analysis, style: Style) -> Iterator[str]:
         yield from _overview(analysis, style)
     found = analysis.deadlocks
     shown = found if style.limit is None else found[: style.limit]
+    says = {id(one): Sentences(one, style) for one, _ in shown}
     for one, deadlock in shown:
-        yield from _deadlock(one, deadlock, style, several=len(analysis.snapshots) > 1)
+        yield from _deadlock(one, deadlock, says[id(one)], several=len(analysis.snapshots) > 1)
     if len(found) > len(shown):
         yield f"{style.ellipsis} and {len(found) - len(shown)} more deadlocks (--all lists them)"
         yield ""
@@ -68,8 +69,8 @@ def _overview(analysis: Analysis, style: Style) -> Iterator[str]:
     yield ""
 
 
-def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, style: Style, *, several: bool) -> Iterator[str]:
-    say = Sentences(one, style)
+def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, *, several: bool) -> Iterator[str]:
+    style = say.style
     if several:
         yield style.paint(f"In {_name(one, style)}:", "strong")
     yield style.paint(say.headline(deadlock), ROLES[deadlock.certainty])
