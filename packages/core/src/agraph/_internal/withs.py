@@ -3,8 +3,8 @@
 The exception table of the code (Objects/exception_handling_notes.txt in CPython) says exactly how many blocks
 are open at an instruction: each has a handler that begins with PUSH_EXC_INFO, WITH_EXCEPT_START.
 
-The managers themselves stand on the frame's value stack, which `gc.get_referents` of the coroutine shows after
-its locals (gen_traverse in Objects/genobject.c): up to 3.13 as the bound `__aexit__`, since 3.14 as the
+The managers themselves stand on the value stack of the frame, which `gc.get_referents` of the coroutine shows
+after its locals (gen_traverse in Objects/genobject.c): up to 3.13 as the bound `__aexit__`, since 3.14 as the
 function with the manager after it (LOAD_SPECIAL in Python/bytecodes.c). The stack alone would mislead: a
 manager that is just being entered is on it, and so is one whose `__aexit__` handles an exception; a local can
 hold an `__aexit__`.
