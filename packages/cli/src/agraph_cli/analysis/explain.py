@@ -182,8 +182,9 @@ class _Core:
         return any(0 < self.graph.need[node] < ways for node, ways in waits.items())
 
     def _best_cut(self) -> tuple[int, int]:
-        best, most = self.members[0], -1
-        for node in self.members[:_MAX_CUTS_TRIED]:
+        candidates = list(dict.fromkeys([*self._actors(), *self.members]))  # whom one would ask to give way
+        best, most = candidates[0], -1
+        for node in candidates[:_MAX_CUTS_TRIED]:
             freed = self._freed_by(node)
             tasks = sum(self.graph.node(one).kind == "task" for one in freed)
             if tasks > most:
