@@ -72,7 +72,11 @@ def main() -> int:
     parser.add_argument("--show", action="store_true", help="print every finding")
     options = parser.parse_args()
     config = LintConfig(min_confidence=options.confidence, extend_select=("ALL",) if options.all else ())
-    labels = [one for one in read_labels() if not options.packages or any(p in one.package for p in options.packages)]
+    labels = [
+        one
+        for one in read_labels()
+        if not options.packages or any(p in one.package for p in options.packages)
+    ]
     by_file: dict[tuple[str, str], list[Label]] = defaultdict(list)
     for label in labels:
         by_file[label.package, label.path].append(label)
@@ -107,7 +111,10 @@ def lint_package(root: Path, package: str, config: LintConfig):
 
 def show(package: str, finding: Finding) -> None:
     """One line for a finding."""
-    print(f"  {package} {finding.path}:{finding.span.line} {finding.code} {finding.confidence} {finding.function}: {finding.message}")
+    print(
+        f"  {package} {finding.path}:{finding.span.line} {finding.code} {finding.confidence} "
+        f"{finding.function}: {finding.message}"
+    )
 
 
 def report(labels: list[Label], unlabelled: list[tuple[str, Finding]], absent: set[str]) -> int:
@@ -122,7 +129,10 @@ def report(labels: list[Label], unlabelled: list[tuple[str, Finding]], absent: s
     print("False alarms (not required, found)")
     for one in wrong:
         for hit in one.hits:
-            print(f"  {one.package} {one.path}:{one.line} {one.function} | {hit.code} {hit.confidence} line {hit.span.line} | {one.reason}")
+            print(
+                f"  {one.package} {one.path}:{one.line} {one.function} | {hit.code} {hit.confidence} "
+                f"line {hit.span.line} | {one.reason}"
+            )
     print("Unlabelled findings in labelled packages")
     for package, finding in unlabelled:
         show(package, finding)
@@ -132,12 +142,16 @@ def report(labels: list[Label], unlabelled: list[tuple[str, Finding]], absent: s
             by_code[code, one.verdict] += 1
     print("Hits by rule")
     for code in sorted({code for code, _ in by_code}):
-        counts = ", ".join(f"{verdict} {by_code[code, verdict]}" for verdict in ("required", "debatable", "not required"))
+        counts = ", ".join(
+            f"{verdict} {by_code[code, verdict]}" for verdict in ("required", "debatable", "not required")
+        )
         print(f"  {code}: {counts}")
     found = sum(1 for one in required if one.hits)
     right = sum(1 for one in present if one.hits and one.verdict != "not required")
     print(f"recall    {found}/{len(required)} = {found / max(len(required), 1):.1%} of required")
-    print(f"precision {right}/{right + len(wrong)} = {right / max(right + len(wrong), 1):.1%} of labelled hits")
+    print(
+        f"precision {right}/{right + len(wrong)} = {right / max(right + len(wrong), 1):.1%} of labelled hits"
+    )
     print(f"unlabelled {len(unlabelled)}; absent packages: {', '.join(sorted(absent)) or 'none'}")
     return 0
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from agraph_static.rules._base import Rule
 
 
+_FAR = 2
+"""From how many calls away a completion is too far from the callback to be its purpose."""
+
+
 @dataclass(slots=True, eq=False)
 class Bridge:
     """One bridge.
@@ -106,7 +110,7 @@ def bridges(context: Context) -> Iterator[Bridge]:
             yield bridge
 
 
-def _judge(
+def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
     context: Context,
     call: Call,
     source: cst.BaseExpression,
@@ -127,7 +131,9 @@ def _judge(
         return None
     if wait is not None and source_place is not None and _waits_for_both(context, wait, source_place):
         return None
-    if resolution.kind == "queue" and any(one.kind == "await" for one in flow.waits(flow.item(resolution.place))):
+    if resolution.kind == "queue" and any(
+        one.kind == "await" for one in flow.waits(flow.item(resolution.place))
+    ):
         return None  # whoever takes the finished future out awaits it
     if _only_fans_out_errors(context, resolution, call.function):
         return None
@@ -136,10 +142,25 @@ def _judge(
     if judged is None:
         return None
     confidence, reason = judged
+    if callback is not None and resolution.depth >= _FAR:
+        confidence, reason = "possible", "the callback completes it only by way of other functions"
+    elif resolution.kind == "event" and confidence == "certain" and _is_cleared(context, resolution):
+        confidence = "likely"
     return Bridge(
         resolution.kind, call, source, resolution.place, resolution, wait, origins, confidence, reason,
         copy_of=copied_from(context, call),
     )  # fmt: skip
+
+
+def _is_cleared(context: Context, resolution: Resolution) -> bool:
+    """An event that is cleared again is a signal with more than one sender, perhaps."""
+    root = context.flow.root(resolution.place)
+    for call in context.module.calls:
+        if call.name == "clear" and call.receiver is not None:
+            place = context.flow.place(call.receiver, call.function)
+            if place is not None and context.flow.root(place) == root:
+                return True
+    return False
 
 
 def _wait_for(context: Context, resolution: Resolution) -> Wait | None:
@@ -210,7 +231,7 @@ def _records_edges(context: Context, call: Call, callback: Callback | None, reso
     )
 
 
-def _confidence(
+def _confidence(  # noqa: PLR0911 - one question after the other reads best
     context: Context, origins: set[Origin], source: cst.BaseExpression, function: Function, *, helper: bool
 ) -> tuple[Confidence, str] | None:
     """How sure it is that a task stands behind the source; None when it is known that none does."""
@@ -227,7 +248,11 @@ def _confidence(
     if "param" in origins:
         if place is not None and any(member[2].endswith("[]") for member in context.flow.members(place)):
             return "certain", f"`{name}` is an item of a collection of futures that the caller passes in"
-        if place is not None and context.origins.is_treated_as_task(place, function) and not _called_here(context, place):
+        if (
+            place is not None
+            and context.origins.is_treated_as_task(place, function)
+            and not _called_here(context, place)
+        ):
             return "likely", f"`{name}` is handed in by the caller and treated as a task"
     if place is not None and "task" in context.name_of(place).rpartition(".")[2].lower():
         return "likely", f"`{name}` is called a task"
@@ -247,7 +272,8 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
         related.append(context.related(bridge.wait.node, f"`{target}` is {verb} here"))
     return context.finding(
         rule, call.node, call.function,
-        f"`{target}` is completed by a done-callback of `{source}`, but no edge joins the task that waits for it to `{source}`",
+        f"`{target}` is completed by a done-callback of `{source}`, but no edge joins the task that "
+        f"waits for it to `{source}`",
         confidence=bridge.confidence,
         label=f"the wait for `{target}` is really a wait for `{source}`",
         help=f"call `future_add_to_awaited_by({source}, task)` before the wait, and "
@@ -262,18 +288,24 @@ def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     call = bridge.registration
     target = context.name_of(bridge.target)
     source = context.code(bridge.source)
-    confidence = "likely" if bridge.kind == "semaphore" and bridge.confidence == "certain" else bridge.confidence
-    action = {"event": "sets", "queue": "feeds", "semaphore": "releases", "condition": "notifies"}[bridge.kind]
+    confidence = (
+        "likely" if bridge.kind == "semaphore" and bridge.confidence == "certain" else bridge.confidence
+    )
+    action = {"event": "sets", "queue": "feeds", "semaphore": "releases", "condition": "notifies"}[
+        bridge.kind
+    ]
     related = context.made_at(bridge.target)
     related.append(context.related(bridge.resolution.node, f"the callback {action} `{target}` here"))
     if bridge.wait is not None:
         related.append(context.related(bridge.wait.node, f"`{target}` is waited on here"))
     return context.finding(
         rule, call.node, call.function,
-        f"a done-callback of `{source}` {action} `{target}`, but no edge joins the task that waits on it to `{source}`",
+        f"a done-callback of `{source}` {action} `{target}`, but no edge joins the task that waits on "
+        f"it to `{source}`",
         confidence=confidence,
         label=f"the wait on `{target}` is really a wait for `{source}`",
-        help=f"wait for the task itself with `asyncio.wait`, or call `future_add_to_awaited_by({source}, task)` before "
+        help="wait for the task itself with `asyncio.wait`, or call "
+        f"`future_add_to_awaited_by({source}, task)` before "
         f"the wait and `future_discard_from_awaited_by({source}, task)` after it",
         related=related,
         notes=(f"{bridge.reason} ({confidence})",),

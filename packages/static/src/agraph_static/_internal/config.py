@@ -15,10 +15,29 @@ FixStyle = Literal["auto", "inline-shim", "agraph-core", "stdlib-3.14"]
 WrapperRole = Literal["task", "future", "chain", "resolve", "callback"]
 
 DEFAULT_EXCLUDE = (
-    ".bzr", ".direnv", ".eggs", ".git", ".hg", ".ipynb_checkpoints", ".mypy_cache", ".nox", ".pytest_cache",
-    ".ruff_cache", ".svn", ".tox", ".venv", "__pypackages__", "__pycache__", "_build", "buck-out", "build", "dist",
-    "node_modules", "site-packages", "venv",
-)  # fmt: skip
+    ".bzr",
+    ".direnv",
+    ".eggs",
+    ".git",
+    ".hg",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+    ".nox",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".svn",
+    ".tox",
+    ".venv",
+    "__pypackages__",
+    "__pycache__",
+    "_build",
+    "buck-out",
+    "build",
+    "dist",
+    "node_modules",
+    "site-packages",
+    "venv",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +50,11 @@ class LintConfig:
         extend_select: Rules to run beside `select`.
         per_file_ignores: Pairs of a gitignore-style pattern and the rules not to report in matching files.
         exclude: gitignore-style patterns of files and folders to leave out, beside the default ones.
-        extra_wrappers: Pairs of a dotted function name and its role: `task` (makes a task of its first argument),
+        extra_wrappers: Pairs of a dotted function name and its role: `task` (makes a task of its first
+            argument),
             `future` (makes a future), `chain` (copies the first argument's result to the second),
-            `resolve` (resolves its first argument), `callback` (adds its second argument to the first as done-callback).
+            `resolve` (resolves its first argument), `callback` (adds its second argument to the first as
+            done-callback).
         fix_style: How fixes name the 3.14 functions: `auto` chooses from `requires-python`.
         min_confidence: Findings below it are not reported.
         requires_python: The project's `requires-python`, as written; empty when unknown.
@@ -60,11 +81,12 @@ def load_config(start: Path | str = ".") -> LintConfig:
     """Read the configuration that holds for a file or folder.
 
     Args:
-        start: Where to look first; then its parents. A `pyproject.toml` file itself is also understood, and must
-            then be readable.
+        start: Where to look first; then its parents. A `pyproject.toml` file itself is also understood, and
+            must then be readable.
 
     Returns:
-        The configuration of the nearest pyproject.toml that has `[tool.agraph.lint]`; the defaults when none has.
+        The configuration of the nearest pyproject.toml that has `[tool.agraph.lint]`; the defaults when
+        none has.
 
     Raises:
         ConfigError: The file is not TOML, or a key or value in the table is not known.
@@ -154,7 +176,7 @@ def check_codes(codes: tuple[str, ...], *, where: str) -> None:
     Raises:
         ConfigError: A code matches no rule; the help names the nearest one.
     """
-    from agraph_static._internal.registry import all_rules  # noqa: PLC0415 - rules are loaded when needed
+    from agraph_static._internal.registry import all_rules
 
     known = [rule.code for rule in all_rules()]
     for code in codes:
@@ -179,7 +201,7 @@ def _wrappers(file: Path, key: str, value: object) -> tuple[tuple[str, WrapperRo
     )
 
 
-def _choice(file: Path, key: str, value: object, choices: tuple[str, ...]) -> Any:  # noqa: ANN401 - one of `choices`
+def _choice(file: Path, key: str, value: object, choices: tuple[str, ...]) -> Any:
     if value in choices:
         return value
     near = difflib.get_close_matches(str(value), choices, n=1)

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal.flow import Flow, Place
-from agraph_static._internal.model import Confidence, Finding, Fix, Related
+from agraph_static._internal.model import Confidence, Edit, Finding, Fix, Related
 from agraph_static._internal.origins import Origins
 from agraph_static._internal.resolutions import Resolver
 from agraph_static._internal.semantics import Function, Module
 
 if TYPE_CHECKING:
-    from agraph_static._internal.bridges import Bridge
-    from agraph_static._internal.flights import Flight
     from collections.abc import Iterable
 
+    from agraph_static._internal.bridges import Bridge
     from agraph_static._internal.config import LintConfig
+    from agraph_static._internal.edges import Edges
+    from agraph_static._internal.flights import Flight
+    from agraph_static._internal.locks import Locks
     from agraph_static.rules._base import Rule
 
 
@@ -55,20 +57,49 @@ class Context:
     @cached_property
     def bridges(self) -> list[Bridge]:
         """The done-callbacks that complete what another task waits for, without an edge."""
-        from agraph_static._internal.bridges import bridges  # noqa: PLC0415 - it imports this module
+        from agraph_static._internal.bridges import bridges  # noqa: PLC0415 - imported when first needed
 
         return list(bridges(self))
 
     @cached_property
     def flights(self) -> list[Flight]:
         """The futures that one task makes, shares and completes."""
-        from agraph_static._internal.flights import flights  # noqa: PLC0415 - it imports this module
+        from agraph_static._internal.flights import flights  # noqa: PLC0415 - imported when first needed
 
         return list(flights(self))
+
+    @cached_property
+    def locks(self) -> Locks:
+        """The asyncio locks that are held in `async with` blocks."""
+        from agraph_static._internal.locks import Locks  # noqa: PLC0415 - imported when first needed
+
+        return Locks(self)
+
+    @cached_property
+    def edges(self) -> Edges:
+        """The calls that record edges by hand."""
+        from agraph_static._internal.edges import Edges  # noqa: PLC0415 - imported when first needed
+
+        return Edges(self)
 
     def start(self, node: cst.CSTNode) -> int:
         """Where a node begins, to compare what comes first."""
         return self.module.positions.offsets(node)[0]
+
+    def edit(self, start: int, end: int, text: str) -> Edit:
+        """An edit between two characters of the text, in bytes of its UTF-8 form."""
+        before = len(self.module.text[:start].encode("utf-8", errors="surrogatepass"))
+        inside = len(self.module.text[start:end].encode("utf-8", errors="surrogatepass"))
+        return Edit(before, before + inside, text)
+
+    def in_loop(self, node: cst.CSTNode) -> bool:
+        """Whether a node stands in a loop of its function."""
+        for one in self.module.ancestors(node):
+            if isinstance(one, (cst.FunctionDef, cst.Lambda)):
+                return False
+            if isinstance(one, (cst.For, cst.While)):
+                return True
+        return False
 
     def code(self, node: cst.CSTNode) -> str:
         """The source of a node on one line, shortened."""
@@ -83,6 +114,8 @@ class Context:
     def made_at(self, place: Place) -> list[Related]:
         """Where the future or primitive that a place holds is made, if that is in this module."""
         for value in self.flow.values(place):
+            if value.node not in self.module.positions:
+                continue
             if isinstance(value.node, cst.Call) and self.origins.of_call(value.node) not in ("unknown", "io"):
                 return [self.related(value.node, f"`{self.name_of(place)}` is made here")]
         return []

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 _SHAPES = (
     # part of the name, calls that the function and those in it make, the original
-    ("cancel_and_wait", ("cancel", "add_done_callback", "remove_done_callback"), "asyncio.tasks._cancel_and_wait"),
+    (
+        "cancel_and_wait",
+        ("cancel", "add_done_callback", "remove_done_callback"),
+        "asyncio.tasks._cancel_and_wait",
+    ),
     ("as_completed", ("ensure_future", "add_done_callback"), "asyncio.as_completed"),
     ("shield", ("ensure_future", "add_done_callback", "remove_done_callback"), "asyncio.shield"),
     ("gather", ("ensure_future", "add_done_callback"), "asyncio.gather"),

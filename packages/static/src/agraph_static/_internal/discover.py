@@ -1,6 +1,7 @@
 """Which files to lint: folders are walked with .gitignore honoured at each level, named files are always taken."""
 
-# ruff: noqa: PTH - plain paths: a walk over 30,000 files should not make objects of them
+# Plain paths: a walk over 30,000 files should not make objects of them.
+# ruff: noqa: PTH110, PTH112, PTH113, PTH118, PTH123
 from __future__ import annotations
 
 import os
@@ -69,6 +70,8 @@ class _Walker:
             self._walk(given, path)
         elif not os.path.exists(path):
             self.errors.append(FileError(given, "no such file or folder", _near_names(given)))
+        elif not os.path.isfile(path):
+            self.errors.append(FileError(given, "not a regular file"))
         elif given.endswith(".ipynb"):
             self._skip(f"{given} is a notebook: skipped, agraph lints Python source files")
         elif self.config.force_exclude and self._excluded_anywhere(path):
@@ -138,7 +141,7 @@ class _Walker:
                 yield below, real, ignores
             elif entry.is_symlink() and not os.path.isfile(real):
                 self.errors.append(FileError(below, "the link leads to no file"))
-            else:
+            elif entry.is_file():  # and no pipe or socket, which reading would wait for
                 self.files.setdefault(real, below)
 
     def _parent_ignores(self, folder: str) -> list[_Ignore]:
@@ -176,7 +179,7 @@ def _left_out(ignores: Iterable[_Ignore], path: str, *, folder: bool) -> bool:
 
 
 def _near_names(given: str) -> str:
-    import difflib  # noqa: PLC0415 - only for this message
+    import difflib  # noqa: PLC0415 - imported when first needed
 
     path = Path(given)
     try:

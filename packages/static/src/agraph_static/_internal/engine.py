@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agraph_static._internal import suppress, triage
 from agraph_static._internal.config import LintConfig
+from agraph_static._internal.depth import without_deep_statements
 from agraph_static._internal.model import CONFIDENCES, Finding
 from agraph_static._internal.registry import all_rules, selected_codes
 from agraph_static._internal.source import decode, parse, syntax_finding
@@ -43,8 +44,11 @@ def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
         return _select([tree], config)
     data = text.encode("utf-8", errors="surrogatepass")
     findings: list[Finding] = []
-    if triage.may_matter(data) and triage.is_candidate(tree):
-        findings = _select(run_rules(text, path, config), config)
+    wrappers = [name for name, _ in config.extra_wrappers]
+    if triage.may_matter(data, wrappers) and triage.is_candidate(
+        tree, data, wrappers, every_lock="AG206" in selected_codes(config)
+    ):
+        findings = _select(run_rules(without_deep_statements(tree, text), path, config), config)
     if findings or "agraph:" in text:
         findings = _suppress(findings, text, path, config)
     return sorted(findings, key=sort_key)
@@ -52,9 +56,9 @@ def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
 
 def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
     """Run the selected rules over the libcst tree of a text that parses."""
-    import libcst  # noqa: PLC0415 - a third of a second, only for the few files that need it
+    import libcst  # noqa: PLC0415 - imported when first needed
 
-    from agraph_static._internal.context import Context  # noqa: PLC0415 - imports libcst
+    from agraph_static._internal.context import Context  # noqa: PLC0415 - imported when first needed
 
     try:
         context = Context(text, path, config)

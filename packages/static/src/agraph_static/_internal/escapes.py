@@ -23,7 +23,8 @@ def escape(context: Context, flight: Flight) -> tuple[cst.CSTNode, str] | None:
     """The first wait of the owner that leaves the future pending, and when: it "fails" or "is cancelled".
 
     Returns:
-        The wait and the words; None when every wait is covered by a handler or `finally` that completes the future.
+        The wait and the words; None when every wait is covered by a handler or `finally` that completes the
+        future.
     """
     completing = {id(node) for node in flight.resolutions} | _cancellations(flight)
     first = context.start(flight.resolutions[0])
@@ -42,7 +43,9 @@ def _cancellations(flight: Flight) -> set[int]:
     return {
         id(call.node)
         for call in flight.function.calls
-        if call.name == "cancel" and call.receiver is not None and dotted(call.receiver).replace("[]", "[...]") == flight.name
+        if call.name == "cancel"
+        and call.receiver is not None
+        and dotted(call.receiver).replace("[]", "[...]") == flight.name
     }
 
 
@@ -64,7 +67,11 @@ def _caught(context: Context, node: cst.CSTNode, completing: set[int]) -> str:
         if isinstance(one, (cst.FunctionDef, cst.Lambda)):
             break
         if isinstance(one, (cst.Try, cst.TryStar)):
-            if one.finalbody is not None and below is not one.finalbody and _completes(one.finalbody, completing):
+            if (
+                one.finalbody is not None
+                and below is not one.finalbody
+                and _completes(one.finalbody, completing)
+            ):
                 return "all"
             if below is one.body:
                 for handler in one.handlers:

@@ -19,8 +19,8 @@ def apply_fixes(source: str, findings: Iterable[Finding], unsafe: bool = False) 
         unsafe: Also apply fixes that can change what the program does.
 
     Returns:
-        The changed text. A fix that overlaps one applied before is left out: lint the result again to get it. The
-        text outside the edits is unchanged, byte for byte.
+        The changed text. A fix that overlaps one applied before is left out: lint the result again to get
+        it. The text outside the edits is unchanged, byte for byte.
     """
     data = source.encode("utf-8", errors="surrogatepass")
     taken: list[Edit] = []

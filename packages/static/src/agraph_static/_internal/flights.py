@@ -1,4 +1,7 @@
-"""Single flights: one task makes a future, shares it, works, and completes it; others wait. Used by AG108 and AG109."""
+"""Single flights: one task makes a future, shares it, works, and completes it; others wait.
+
+Used by AG108 and AG109.
+"""
 
 from __future__ import annotations
 
@@ -70,23 +73,27 @@ def _flight(
     place = flow.place(assignment.target, function)
     if place is None or not _is_shared(context, function, names, place):
         return None
-    resolutions = [
+    resolutions: list[cst.CSTNode] = [
         call.node
         for call in function.calls
         if context.start(call.node) > made
         for one in context.resolver.of_call(call)
-        if one.kind == kind and flow.root(one.place) == flow.root(place)
+        if one.depth <= (1 if kind == "future" else 0)
+        and one.kind == kind
+        and flow.root(one.place) == flow.root(place)
     ]
     if not resolutions or _records_edges(function):
         return None
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
     block = _block(context, creation)
     own = [
-        node for node in function.awaits if names & _awaited_names(node) and block in context.module.ancestors(node)
+        node
+        for node in function.awaits
+        if names & _awaited_names(node) and block in context.module.ancestors(node)
     ]
     if any(made < context.start(node) < first for node in own):
         return None  # it waits for its own future: somebody else completes it
-    work = [node for node in _suspensions(function) if made < context.start(node) < last and node not in own]
+    work = [node for node in suspensions(function) if made < context.start(node) < last and node not in own]
     work.sort(key=context.start)
     if not work or context.start(work[0]) > first:
         return None  # completed before the owner does anything else
@@ -107,14 +114,21 @@ def _names(context: Context, function: Function, creation: cst.Call, made: int) 
         if later and dotted(one.value) in names - {""} and block in context.module.ancestors(one.node):
             names.add(dotted(one.target))
     for one in function.assignments:  # `a = b = make()`: the first target stands for the value of the others
-        if one.kind == "assign" and dotted(one.value) in names - {""} and context.start(one.target) < made <= _end(context, one):
+        if (
+            one.kind == "assign"
+            and dotted(one.value) in names - {""}
+            and context.start(one.target) < made <= _end(context, one)
+        ):
             names.add(dotted(one.target))
     return names - {""}
 
 
-def _block(context: Context, node: cst.CSTNode) -> cst.CSTNode | None:
+def _block(context: Context, node: cst.CSTNode) -> cst.CSTNode:
     """The block of statements that a node stands in."""
-    return next((one for one in context.module.ancestors(node) if isinstance(one, cst.IndentedBlock)), None)
+    return next(
+        (one for one in context.module.ancestors(node) if isinstance(one, cst.IndentedBlock)),
+        context.module.tree,
+    )
 
 
 def _end(context: Context, assignment: Assignment) -> int:
@@ -148,7 +162,7 @@ def _awaited_names(node: cst.Await) -> set[str]:
     return found
 
 
-def _suspensions(function: Function) -> list[cst.CSTNode]:
+def suspensions(function: Function) -> list[cst.CSTNode]:
     """Where the function may be suspended."""
     found: list[cst.CSTNode] = list(function.awaits)
     found.extend(node for node in function.withs if node.asynchronous is not None)
@@ -156,7 +170,7 @@ def _suspensions(function: Function) -> list[cst.CSTNode]:
     return found
 
 
-def _reader(
+def _reader(  # noqa: PLR0917
     context: Context, function: Function, place: Place, kind: str, own: list[cst.Await], creation: cst.Call
 ) -> Wait | None:
     """Someone who waits for it, and is not the owner after it made it."""

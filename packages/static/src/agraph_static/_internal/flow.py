@@ -1,15 +1,15 @@
 """Which expressions name the same object, where objects come from, and who waits for them.
 
 A place is a name that can hold a future: a variable of one function, an attribute of one class, an item of a
-container. Places that are assigned to each other are one group (union-find; the order of statements is ignored,
-which over-approximates). A group knows the values it was given and the waits on it.
+container. Places that are assigned to each other are one group (union-find; the order of statements is
+ignored, which over-approximates). A group knows the values it was given and the waits on it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import libcst as cst
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Place = tuple[str, object, str]
 """Kind ("v": variable, "s": attribute of a class, "o": attribute of something unknown), owner, path."""
+
+_Entry = TypeVar("_Entry")
 
 _NESTING = 3
 """How deep containers in containers are followed."""
@@ -36,8 +38,8 @@ class Wait:
     """A place where something waits for an object.
 
     Attributes:
-        kind: `await`; `pass`: given to an awaited call, as in `await wait_for(x)`; `return`: handed to the caller,
-            who will wait; `method`: a method of it is awaited, as in `await event.wait()`.
+        kind: `await`; `pass`: given to an awaited call, as in `await wait_for(x)`; `return`: handed to the
+            caller, who will wait; `method`: a method of it is awaited, as in `await event.wait()`.
         node: The await or return.
         function: Where it stands.
         method: The method's name for kind `method`.
@@ -283,9 +285,9 @@ class Flow:
             receiver = call.receiver.value
             if call.function.owner is not None and receiver == call.function.self_name:
                 return self.module.find_method(call.function.owner, call.name)
-            owner = self.module.classes.get(receiver) or self._class_of(receiver, call.function)
+            owner = self.module.classes.get(receiver)
             if owner is None and "_" in call.name.strip("_") and receiver not in self.module.imports:
-                owner = self.module.method_owners.get(call.name)
+                owner = self._class_of(receiver, call.function) or self.module.method_owners.get(call.name)
             return self.module.find_method(owner, call.name)
         if dotted(call.receiver) == "super()" and call.function.owner is not None:
             bases = [self.module.classes.get(base) for base in call.function.owner.bases]
@@ -371,14 +373,19 @@ class Flow:
     def _close(self) -> None:
         """Move what was collected to the groups' roots."""
         self._join_items()
-        for table in (self._values, self._waits, self._passed, self.annotations):
-            for place in list(table):
-                root = self.root(place)
-                if root != place:
-                    table[root].extend(table.pop(place))  # type: ignore[attr-defined]
+        self._gather(self._values)
+        self._gather(self._waits)
+        self._gather(self._passed)
+        self._gather(self.annotations)
         self.stored = {self.root(place) for place in self.stored}
         for place in {*self._parent, *self._parent.values()}:
             self._members[self.root(place)].append(place)
+
+    def _gather(self, table: dict[Place, list[_Entry]]) -> None:
+        for place in list(table):
+            root = self.root(place)
+            if root != place:
+                table[root].extend(table.pop(place))
 
     def members(self, place: Place) -> list[Place]:
         """All places of a group."""
@@ -412,7 +419,10 @@ class Flow:
 
 
 def bound_arguments(call: Call, callee: Function, *, skip: int = 0) -> list[tuple[str, cst.BaseExpression]]:
-    """Pairs of parameter and argument of a call. `skip` leaves out leading parameters that are bound already."""
+    """Pairs of parameter and argument of a call.
+
+    `skip` leaves out leading parameters that are bound already.
+    """
     params = callee.params
     offset = skip + (1 if callee.is_method and not _calls_plain_class(call, callee) else 0)
     pairs = [
@@ -476,7 +486,7 @@ def _through_call(call: cst.Call) -> tuple[cst.BaseExpression, str] | None:
     return None
 
 
-def _elements(value: cst.BaseExpression) -> list[cst.BaseExpression]:
+def _elements(value: cst.BaseExpression) -> list[cst.BaseExpression]:  # noqa: PLR0911 - one question after the other reads best
     """The expressions of the items of a display or comprehension."""
     if isinstance(value, (cst.List, cst.Set, cst.Tuple)):
         return [element.value for element in value.elements]
@@ -488,6 +498,8 @@ def _elements(value: cst.BaseExpression) -> list[cst.BaseExpression]:
         return [element.value for element in value.elements]
     if isinstance(value, cst.Call) and dotted(value.func) == "map" and len(value.args) > 1:
         return [cst.Call(value.args[0].value, value.args[1:])]
+    if isinstance(value, cst.Call) and dotted(value.func).endswith("defaultdict") and value.args:
+        return [cst.Call(value.args[0].value)]
     if isinstance(value, cst.Call) and dotted(value.func) in _TRANSPARENT and value.args:
         return _elements(value.args[0].value)
     return []

@@ -43,7 +43,7 @@ class Origins:
         place = self.flow.place(expression, function)
         if place is not None:
             return self.of_place(place, hops)
-        return self._of_value(expression, function, hops) or {"unknown"}
+        return self._of_value(expression, hops) or {"unknown"}
 
     def of_place(self, place: Place, hops: int = _HOPS) -> set[Origin]:
         """All origins of what a place may hold."""
@@ -52,7 +52,7 @@ class Origins:
             found |= _of_annotation(annotation, self.module)
         if hops > 0:
             for value in self.flow.values(place):
-                found |= self._of_value(value.node, value.function, hops - 1)
+                found |= self._of_value(value.node, hops - 1)
             for member in self.flow.members(place):
                 found |= self._of_parameter(member, hops)
         found.discard("none")
@@ -82,17 +82,17 @@ class Origins:
         if place is not None:
             found = self.of_place((place[0], place[1], place[2] + suffix), hops)
         else:
-            found = self._of_value(value.node, value.function, hops)
+            found = self._of_value(value.node, hops)
         return found - {"unknown"}
 
-    def _of_value(self, node: cst.BaseExpression, function: Function, hops: int) -> set[Origin]:
+    def _of_value(self, node: cst.BaseExpression, hops: int) -> set[Origin]:
         if isinstance(node, cst.Call):
-            return {self.of_call(node)} if hops <= 0 else self._of_call_deep(node, function, hops)
+            return {self.of_call(node)} if hops <= 0 else self._of_call_deep(node, hops)
         if isinstance(node, cst.Name) and node.value == "None":
             return {"none"}
         return {"unknown"} if isinstance(node, cst.Await) else set()
 
-    def _of_call_deep(self, node: cst.Call, function: Function, hops: int) -> set[Origin]:
+    def _of_call_deep(self, node: cst.Call, hops: int) -> set[Origin]:
         origin = self.of_call(node)
         if origin not in ("unknown", "io"):
             return {origin}
@@ -105,7 +105,7 @@ class Origins:
             found |= self.of(returned, callee, hops - 1)
         return found or {origin}
 
-    def of_call(self, node: cst.Call) -> Origin:
+    def of_call(self, node: cst.Call) -> Origin:  # noqa: PLR0911 - one question after the other reads best
         """What the call of a known maker returns."""
         path = dotted(node.func).replace("[]", "")
         qualified = self.module.qualify(path)

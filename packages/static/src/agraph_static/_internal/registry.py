@@ -19,7 +19,8 @@ def all_rules() -> tuple[type[Rule], ...]:
     """Every rule, sorted by code.
 
     Returns:
-        The rule classes; their attributes (`code`, `name`, `summary`, `why`, `good`, `bad`, `default`) describe them.
+        The rule classes; their attributes (`code`, `name`, `summary`, `why`, `good`, `bad`, `default`)
+        describe them.
     """
     found: list[type[Rule]] = []
     for module in pkgutil.iter_modules(rules.__path__):

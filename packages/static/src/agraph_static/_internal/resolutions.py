@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.origins import Origins
     from agraph_static._internal.semantics import Call, Function, Module
 
-_DEPTH = 3
+_DEPTH = 2
 """How many calls deep a callback is followed within the module."""
 
 
@@ -78,7 +78,7 @@ class Resolver:
 
     # Callbacks
 
-    def callback(self, expression: cst.BaseExpression, function: Function) -> Callback | None:
+    def callback(self, expression: cst.BaseExpression, function: Function) -> Callback | None:  # noqa: C901, PLR0911 - one question after the other reads best
         """The function a callback expression stands for: a name, a lambda, a partial, a bound method."""
         env: list[Value] = []
         keywords: dict[str, Value] = {}

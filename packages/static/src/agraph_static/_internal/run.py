@@ -18,7 +18,8 @@ def lint_paths(paths: Iterable[str | os.PathLike[str]], config: LintConfig | Non
     """Lint files and folders.
 
     Args:
-        paths: Files, which are always linted unless `config.force_exclude` is set, and folders, which are walked.
+        paths: Files, which are always linted unless `config.force_exclude` is set, and folders, which are
+            walked.
         config: What to lint and report; the defaults when None. See `load_config`.
 
     Returns:
@@ -51,7 +52,7 @@ class _PerFileIgnores:
         self.root = os.path.realpath(config.root or ".")
         self.rules = []
         if config.per_file_ignores:
-            from pathspec import GitIgnoreSpec  # noqa: PLC0415 - most projects have none
+            from pathspec import GitIgnoreSpec  # noqa: PLC0415 - imported when first needed
 
             self.rules = [
                 (GitIgnoreSpec.from_lines([pattern]), codes) for pattern, codes in config.per_file_ignores

@@ -1,7 +1,8 @@
-"""A module as the rules see it: functions, classes, names, calls and waits, built in one pass over the libcst tree.
+"""A module as the rules see it: functions, classes, names, calls and waits, built in one pass over the
+libcst tree.
 
-Nothing is executed and no other file is read. What the model cannot know it leaves open, and rules then stay silent
-or lower their confidence.
+Nothing is executed and no other file is read. What the model cannot know it leaves open, and rules then
+stay silent or lower their confidence.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import libcst as cst
 from agraph_static._internal.tree import Positions, children, dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Scoped = cst.FunctionDef | cst.Lambda
 
@@ -468,7 +469,9 @@ def _unpacked(
     """
     targets = [element.value for element in target.elements]
     if kind == "assign" and isinstance(value, (cst.Tuple, cst.List)) and len(value.elements) == len(targets):
-        yield from (("assign", one, element.value) for one, element in zip(targets, value.elements, strict=True))
+        yield from (
+            ("assign", one, element.value) for one, element in zip(targets, value.elements, strict=True)
+        )
     elif kind == "for":
         yield from _unpacked_loop(targets, value)
     else:
@@ -484,7 +487,11 @@ def _unpacked_loop(
             yield "for", one, arg.value
     elif isinstance(value, cst.Call) and value.args and dotted(value.func) == "enumerate":
         yield "for", targets[-1], value.args[0].value
-    elif isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute) and value.func.attr.value == "items":
+    elif (
+        isinstance(value, cst.Call)
+        and isinstance(value.func, cst.Attribute)
+        and value.func.attr.value == "items"
+    ):
         yield "for", targets[-1], value.func.value
     else:
         for one in targets:
@@ -523,7 +530,7 @@ def _is_property(node: cst.FunctionDef) -> bool:
     return any(name.endswith("property") for name in _decorators(node))
 
 
-_HANDLERS = {
+_HANDLERS: dict[type, Callable[..., tuple[Function, Class | None]]] = {
     cst.FunctionDef: _Builder.function,
     cst.Lambda: _Builder.lambda_,
     cst.ClassDef: _Builder.class_,

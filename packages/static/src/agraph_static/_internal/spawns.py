@@ -49,7 +49,7 @@ def spawns(context: Context) -> Iterator[Spawn]:
     for call in list(context.module.calls):
         coroutine = _coroutine(context, call)
         body = context.flow.callee(coroutine) if coroutine is not None else None
-        if coroutine is None or body is None or not body.is_async:
+        if coroutine is None or body is None or not body.is_async or call.function.name == "__del__":
             continue
         env = {name: Value(value, coroutine.function) for name, value in bound_arguments(coroutine, body)}
         for resolution in context.resolver.of_function(body, env):
@@ -82,7 +82,7 @@ def _coroutine(context: Context, call: Call) -> Call | None:
     return context.module.call_of.get(id(argument))
 
 
-def _judge(context: Context, call: Call, body: Function, resolution: Resolution) -> Spawn | None:
+def _judge(context: Context, call: Call, body: Function, resolution: Resolution) -> Spawn | None:  # noqa: PLR0911 - one question after the other reads best
     flow = context.flow
     place = resolution.place
     if resolution.threadsafe or _is_made_in(context, place, body) or _records_edges(call.function, body):
@@ -95,7 +95,14 @@ def _judge(context: Context, call: Call, body: Function, resolution: Resolution)
         return None
     if not waits:
         if _is_handed_in(context, place, call):
-            return Spawn(call, body, resolution, None, "likely", "the future is handed in, and only the spawned task completes it")
+            return Spawn(
+                call,
+                body,
+                resolution,
+                None,
+                "likely",
+                "the future is handed in, and only the spawned task completes it",
+            )
         return None
     doubt = _doubt(context, call, body, resolution)
     if doubt:
@@ -110,8 +117,10 @@ def _counts(wait: Wait) -> bool:
 def _is_made_in(context: Context, place: Place, body: Function) -> bool:
     """Whether the task itself makes the future: then it is its own affair, or AG108's."""
     root = context.flow.root(place)
-    if root[0] == "v" and root[1] == id(body) and not any(
-        one.kind == "param" for one in body.bindings.get(root[2].removesuffix("[]"), ())
+    if (
+        root[0] == "v"
+        and root[1] == id(body)
+        and not any(one.kind == "param" for one in body.bindings.get(root[2].removesuffix("[]"), ()))
     ):
         return all(member[0] == "v" and member[1] == id(body) for member in context.flow.members(place))
     makers = [value for value in context.flow.values(place) if _is_future(context, value)]
@@ -126,7 +135,8 @@ def _completes_fully(context: Context, body: Function, place: Place) -> bool:
     """Whether the body also completes it with a result, not only with an error."""
     root = context.flow.root(place)
     return any(
-        not one.only_exception and context.flow.root(one.place) == root for one in context.resolver.of_function(body)
+        not one.only_exception and context.flow.root(one.place) == root
+        for one in context.resolver.of_function(body)
     )
 
 
@@ -153,7 +163,8 @@ def _task_is_awaited_too(context: Context, call: Call, waits: list[Wait]) -> boo
 def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
     """Whether the future is a parameter of the function that spawns the task."""
     return any(
-        owner == id(call.function) and any(one.kind == "param" for one in call.function.bindings.get(path, ()))
+        owner == id(call.function)
+        and any(one.kind == "param" for one in call.function.bindings.get(path, ()))
         for _, owner, path in context.flow.members(place)
     )
 
@@ -171,9 +182,9 @@ def _doubt(context: Context, call: Call, body: Function, resolution: Resolution)
 
 
 def _is_batch(context: Context, resolution: Resolution) -> bool:
-    """Whether the task completes all futures of a batch: `for item in batch: item.future.set_result(...)`."""
+    """Whether the task completes a batch: `for future, value in zip(futures, values): future.set_result(value)`."""
     return any(
-        isinstance(one, cst.For) and one.asynchronous is None
+        isinstance(one, cst.For) and isinstance(one.iter, cst.Call) and dotted(one.iter.func) == "zip"
         for one in _around(context, resolution.node, resolution.function)
     )
 

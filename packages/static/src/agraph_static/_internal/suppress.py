@@ -13,7 +13,7 @@ from agraph_static._internal.model import Finding, Span
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_OURS = re.compile(r"#\s*agraph:\s*ignore(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
+_OURS = re.compile(r"#\s*agraph:\s*ignore\b(?:\[(?P<codes>[^\]]*)\])?", re.IGNORECASE)
 _NOQA = re.compile(
     r"#\s*noqa(?P<colon>\s*:\s*(?P<codes>[A-Z][A-Z0-9]+(?:[\s,]+[A-Z][A-Z0-9]+)*))?", re.IGNORECASE
 )
@@ -49,7 +49,10 @@ def has_comments(text: str) -> bool:
 
 
 def comments(text: str) -> list[Comment]:
-    """Every suppression of a file that parses. A comment alone on its line holds for the next line of code."""
+    """Every suppression of a file that parses.
+
+    A comment alone on its line holds for the next line of code.
+    """
     found: list[Comment] = []
     waiting: list[Comment] = []
     try:

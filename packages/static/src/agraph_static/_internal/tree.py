@@ -1,14 +1,15 @@
 """Cheap, iterative access to libcst trees: children in source order, positions, dotted names.
 
 libcst's own metadata providers cost 20 to 70 times what the standard parser costs, and clone the tree first.
-Positions are taken here from one run of the code generator, which writes every token in order: a node begins at
-the token that is written when it starts, and ends where its last token ends.
+Positions are taken here from one run of the code generator, which writes every token in order: a node
+begins at the token that is written when it starts, and ends where its last token ends.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
+import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,35 @@ from agraph_static._internal.model import Span
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NO_CODE = ("whitespace", "lines", "lpar", "rpar", "comma", "semicolon", "header", "footer", "newline", "indent",
-            "bracket", "brace", "equal", "colon", "dot", "operator", "annotation", "returns", "star", "lambda",
-            "asynchronous", "relative", "type_parameters", "encoding", "default_", "has_trailing", "prefix")  # fmt: skip
+_NO_CODE = (
+    "whitespace",
+    "lines",
+    "lpar",
+    "rpar",
+    "comma",
+    "semicolon",
+    "header",
+    "footer",
+    "newline",
+    "indent",
+    "bracket",
+    "brace",
+    "equal",
+    "colon",
+    "dot",
+    "operator",
+    "annotation",
+    "returns",
+    "star",
+    "lambda",
+    "asynchronous",
+    "relative",
+    "type_parameters",
+    "encoding",
+    "default_",
+    "has_trailing",
+    "prefix",
+)
 
 _FIELDS: dict[type, tuple[str, ...]] = {}
 
@@ -103,6 +130,10 @@ def dotted(expression: cst.CSTNode | None) -> str:
     return ""
 
 
+_RECURSION_LIMIT = 20_000
+"""Enough for the deepest code that is let through (see depth.py)."""
+
+
 class _TokenCounter(CodegenState):
     """A code generator that notes, for every node, between which tokens it was written."""
 
@@ -129,7 +160,14 @@ class Positions:
             text: The source.
         """
         counter = _TokenCounter(module)
-        module._codegen(counter)
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(
+            max(limit, _RECURSION_LIMIT)
+        )  # the generator recurses some frames for each level
+        try:
+            module._codegen(counter)
+        finally:
+            sys.setrecursionlimit(limit)
         self._first = counter.first
         self._last = counter.last
         self._tokens = counter.tokens
@@ -163,6 +201,10 @@ class Positions:
                 break
             end -= 1
         return start, end
+
+    def __contains__(self, node: cst.CSTNode) -> bool:
+        """Whether a node stands in the text, and was not made up by the analysis."""
+        return id(node) in self._first
 
     def span(self, node: cst.CSTNode) -> Span:
         """Lines and columns of a node."""

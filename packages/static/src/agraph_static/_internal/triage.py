@@ -1,27 +1,317 @@
 """Which files are worth a libcst tree. Every step may only let too much through, never too little.
 
-First a test for byte strings (`in`, some 600 MB/s; a regular expression reaches a tenth of that), then a look at the
-standard parser's tree.
+First a test for byte strings in the file (`in`, some 600 MB/s; a regular expression reaches a tenth of
+that). Then the
+standard parser says where the functions are, and the same kind of test runs over the text of each function:
+does it complete a future, or name a function that does? What is suspected is then read properly.
 """
 
 from __future__ import annotations
 
+import ast
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agraph_static._internal import vocabulary as words
+
 if TYPE_CHECKING:
-    import ast
+    from collections.abc import Iterable
 
-_AWAITERS = (b"await", b"async ", b"yield", b"future")
-_KEYS = (b"add_done_callback", b"add_future", b"create_future", b"Future(", b"Event(", b"awaited_by", b"chain_future",
-         b"run_coroutine_threadsafe", b"Lock(", b"Condition(", b"all_tasks", b"current_task")  # fmt: skip
+_REGISTER = (b"add_done_callback", b"add_future")
+_CHAIN = (b"chain_future",)
+_MAKE = (b"create_future", b"Future(", b"Future[")
+_SPAWN = tuple(name.encode() for name in sorted(words.TASK_METHODS))
+_COMPLETE = (
+    b"set_result",
+    b"set_exception",
+    b"chain_future",
+    b"set_exc_info",
+    b"unless_",
+    b"_copy_future_state",
+)
+_WAKE = (b".set()", b".set,", b".set)", b"put_nowait", b".put(", b".put)", b".put,", b"release", b"notify")
+_PRIMITIVES = (b"Event", b"Queue", b"Semaphore", b"Lock", b"Condition")
+_EDGES = (b"future_add_to_awaited_by", b"future_discard_from_awaited_by")
+_SUSPEND = (b"await", b"async with", b"async for")
+_COROUTINES = (b"async ", b"await", b"coroutine", b"yield", b"uture")
+_ROUNDS = 2
+"""How many calls away from a callback or a task's body a completion is followed, as in the rules."""
 
 
-def may_matter(data: bytes) -> bool:
-    """Whether a file can hold a finding, judged by its bytes."""
-    return any(key in data for key in _KEYS) and any(key in data for key in _AWAITERS)
+_LOCK_ROUNDS = 4
+"""How many awaited calls away a second lock is looked for."""
 
 
-def is_candidate(tree: ast.Module) -> bool:
-    """Whether a file can hold a finding, judged by its tree."""
-    del tree
-    return True
+def _any(keys: Iterable[bytes], data: bytes) -> bool:
+    return any(key in data for key in keys)
+
+
+def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0911 - one question after the other reads best
+    """Whether a file can hold a finding, judged by its bytes.
+
+    Args:
+        data: The file.
+        wrappers: Configured helper functions, any of whose names also lets a file through.
+    """
+    if not _any(_COROUTINES, data):
+        return False
+    if _any(_COMPLETE, data) and (_any(_MAKE, data) or _any(_SPAWN, data)):
+        return True
+    if _any(_REGISTER, data) and (_any(_COMPLETE, data) or _any(_WAKE, data)):
+        return True
+    if (
+        (b"Event" in data and b".set()" in data and b"await" in data)
+        or _any(_CHAIN, data)
+        or _any(_EDGES, data)
+    ):
+        return True
+    if b"Lock" in data and b"async with" in data:
+        return True
+    if b"run_coroutine_threadsafe" in data and b".result(" in data and b"async def" in data:
+        return True
+    if (b"all_tasks" in data or b"current_task" in data) and b"await" in data:
+        return True
+    return _any([name.rpartition(".")[2].encode() for name in wrappers], data)
+
+
+@dataclass(slots=True)
+class Unit:
+    """One function: its name and the bytes of its lines, nested functions included."""
+
+    name: bytes
+    is_async: bool
+    text: bytes
+    node: ast.AST
+
+
+def units(tree: ast.Module, data: bytes) -> list[Unit]:
+    """Every function of a file. Statements outside functions are one more, without a name.
+
+    Args:
+        tree: The standard parser's tree of the file.
+        data: The file in UTF-8, as parsed.
+    """
+    lines = data.splitlines(keepends=True) if b"\f" not in data and b"\x0b" not in data else data.split(b"\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    found = [Unit(b"", is_async=False, text=b"", node=tree)]
+    outside: list[bytes] = []
+    stack: list[tuple[ast.stmt, bool]] = [(node, False) for node in reversed(tree.body)]
+    while stack:
+        node, inside = stack.pop()
+        text = data[starts[node.lineno - 1] : starts[min(node.end_lineno or node.lineno, len(lines))]]
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.append(Unit(node.name.encode(), isinstance(node, ast.AsyncFunctionDef), text, node))
+            if b"def " in text[text.find(b":") :]:
+                stack.extend((one, True) for one in _statements(node) if isinstance(one, _COMPOUND))
+        elif isinstance(node, _COMPOUND):
+            stack.extend(
+                (one, inside) for one in _statements(node) if inside is False or isinstance(one, _COMPOUND)
+            )
+        elif not inside:
+            outside.append(text)
+    found[0].text = b"".join(outside)
+    return found
+
+
+_COMPOUND = (
+    ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+    ast.FunctionDef, ast.AsyncFunctionDef,
+)  # fmt: skip
+
+
+def _statements(node: ast.stmt) -> list[ast.stmt]:
+    found: list[ast.stmt] = []
+    for name in ("body", "orelse", "finalbody"):
+        found.extend(getattr(node, name, ()))
+    for name in ("handlers", "cases"):
+        for part in getattr(node, name, ()):
+            found.extend(part.body)
+    return found
+
+
+def is_candidate(
+    tree: ast.Module, data: bytes, wrappers: Iterable[str] = (), *, every_lock: bool = False
+) -> bool:
+    """Whether a file can hold a finding, judged by its functions.
+
+    Args:
+        tree: The standard parser's tree.
+        data: The file in UTF-8.
+        wrappers: Configured helper functions; a file that uses one is always let through.
+        every_lock: Let every file through that holds an asyncio lock.
+    """
+    if every_lock and b"Lock" in data and b"async with" in data:
+        return True
+    return bool(reasons(tree, data, wrappers))
+
+
+def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list[str]:  # noqa: PLR0911 - one question after the other reads best
+    """Why a file is a candidate, the first reason that is found; empty when it is none."""
+    if _any(_EDGES, data) or _any([name.rpartition(".")[2].encode() for name in wrappers], data):
+        return ["edges"]
+    if b"run_coroutine_threadsafe" in data and b".result(" in data:
+        return ["blocking"]
+    if (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data):
+        return ["itself"]
+    found = units(tree, data)
+    if _any(_CHAIN, data):
+        return ["chain"]
+    complete = _closure(found, _COMPLETE)
+    wake = _closure(found, (*_COMPLETE, *_WAKE)) if _any(_PRIMITIVES, data) else complete
+    if _has_bridge(found, wake):
+        return ["bridge"]
+    if _has_flight(found, _closure(found, _COMPLETE, rounds=0)):
+        return ["flight"]
+    if _has_spawn(found, complete):
+        return ["spawn"]
+    return ["locks"] if b"Lock" in data and _nests_locks(found) else []
+
+
+def _awaits_itself(data: bytes) -> bool:
+    names = {
+        b"all_tasks",
+        b"current_task",
+        *re.findall(rb"(\w+)\s*=\s*(?:\w+\.)*(?:all_tasks|current_task)\(", data),
+    }
+    joined = b"|".join(sorted(names))
+    waits = (
+        rb"(?:await\s+\(?|(?:gather|wait|wait_for|shield)\s*\(.{0,400}?)(?:\w+\.)*\b(?:" + joined + rb")\b"
+    )
+    return re.search(waits, data, re.DOTALL) is not None
+
+
+@dataclass(slots=True)
+class _Closure:
+    """Functions that do something, directly or through others, and a pattern of their names."""
+
+    direct: tuple[bytes, ...]
+    names: set[bytes]
+    pattern: re.Pattern[bytes] | None
+
+    def reaches(self, text: bytes) -> bool:
+        """Whether a text does it, or names a function that does."""
+        return _any(self.direct, text) or (self.pattern is not None and self.pattern.search(text) is not None)
+
+
+def _closure(found: list[Unit], direct: tuple[bytes, ...], rounds: int = _ROUNDS) -> _Closure:
+    names = _reach(found, {unit.name for unit in found if unit.name and _any(direct, unit.text)}, rounds)
+    return _Closure(direct, names, _pattern(names))
+
+
+def _reach(found: list[Unit], names: set[bytes], rounds: int) -> set[bytes]:
+    """The names, and those of the functions that call them, so many calls away."""
+    names = set(names)
+    for _ in range(rounds):
+        pattern = _pattern(names)
+        if pattern is None:
+            break
+        grown = {one.name for one in found if one.name and one.name not in names and pattern.search(one.text)}
+        if not grown:
+            break
+        names |= grown
+    return names
+
+
+def _pattern(names: set[bytes]) -> re.Pattern[bytes] | None:
+    """Names as the rules follow them: plain, or one attribute of a plain name."""
+    if not names:
+        return None
+    plain = b"|".join(sorted(names))
+    joined = b"|".join(sorted(name for name in names if b"_" in name.strip(b"_")) or [b"(?!)"])
+    return re.compile(
+        rb"(?<![\w.])(?<!def )(?:(?:(?:self|cls|[A-Z]\w*|super\(\))\s*\.\s*)?(?:"
+        + plain
+        + rb")|\w+\s*\.\s*(?:"
+        + joined
+        + rb"))\b"
+    )
+
+
+def _has_bridge(found: list[Unit], wake: _Closure) -> bool:
+    for unit in found:
+        if _any(_REGISTER, unit.text) and wake.reaches(unit.text) and _registers(unit.node, wake):
+            return True
+    return False
+
+
+def _registers(node: ast.AST, wake: _Closure) -> bool:
+    """Whether a callback that is registered below a node may wake somebody."""
+    callbacks: list[ast.AST] = []
+    assigned: dict[str, list[ast.AST]] = {}
+    for one in ast.walk(node):
+        if isinstance(one, ast.Call) and _last_name(one.func) in _REGISTER_NAMES:
+            callbacks.extend((*one.args, *(keyword.value for keyword in one.keywords)))
+        elif isinstance(one, ast.Assign):
+            for target in one.targets:
+                assigned.setdefault(_last_name(target), []).append(one.value)
+    seen: set[str] = set()
+    while callbacks:
+        for one in ast.walk(callbacks.pop()):
+            name = _last_name(one)
+            if name in _WAKE_NAMES or name.encode() in wake.names:
+                return True
+            if name and name not in seen:
+                seen.add(name)
+                callbacks.extend(assigned.get(name, ()))
+    return False
+
+
+def _last_name(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+_REGISTER_NAMES = {"add_done_callback", "future_add_done_callback", "add_future"}
+_WAKE_NAMES = {
+    *words.RESOLVE_METHODS,
+    *words.HOPS,
+    *(name.lstrip("*").rpartition(".")[2] for name in (*words.RESOLVERS, *words.CHAINERS)),
+}
+
+
+def _has_flight(found: list[Unit], near: _Closure) -> bool:
+    for unit in found:
+        if not unit.is_async or not _any(_SUSPEND, unit.text):
+            continue
+        if _any(_MAKE, unit.text) and near.reaches(unit.text):
+            return True
+        if b"Event" in unit.text and b".set()" in unit.text:
+            return True
+    return False
+
+
+def _has_spawn(found: list[Unit], complete: _Closure) -> bool:
+    spawned = {unit.name for unit in found if unit.is_async and unit.name in complete.names}
+    pattern = _pattern(spawned)
+    if pattern is None:
+        return False
+    return any(_any(_SPAWN, unit.text) and pattern.search(unit.text) is not None for unit in found)
+
+
+def _nests_locks(found: list[Unit]) -> bool:
+    """Whether a lock may be taken while one is held. A lock is what is named on a line that says `Lock`."""
+    said = {
+        name
+        for unit in found
+        for line in re.findall(rb"[^\n]*Lock[^\n]*", unit.text)
+        for name in re.findall(rb"\w+", line)
+    }
+    taken = re.compile(rb"async with[^:]*\b(?:" + b"|".join(sorted(said)) + rb")\b[^:]*:") if said else None
+    if taken is None:
+        return False
+    locking = {unit.name for unit in found if taken.search(unit.text)}
+    reached = _pattern(_reach(found, locking, _LOCK_ROUNDS))
+    for unit in found:
+        if unit.name in locking and len(taken.findall(unit.text)) > 1:
+            return True
+        if unit.name in locking and reached is not None and _awaits(reached, unit):
+            return True
+    return False
+
+
+def _awaits(pattern: re.Pattern[bytes], unit: Unit) -> bool:
+    return re.search(rb"await\s+(?:" + pattern.pattern + rb")", unit.text) is not None

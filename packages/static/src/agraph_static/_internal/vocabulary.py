@@ -1,7 +1,8 @@
 """Names the rules know: what makes a task or a future, what resolves one, which helpers chain them.
 
-A function is known by its dotted name with imports resolved; where only the last part is needed, because the object
-it is called on is not known (`loop.create_task`, `self.hass.async_create_task`), the table says so.
+A function is known by its dotted name with imports resolved; where only the last part is needed, because
+the object it is called on is not known (`loop.create_task`, `self.hass.async_create_task`), the table says
+so.
 """
 
 from __future__ import annotations
@@ -27,11 +28,20 @@ Origin = Literal[
 
 TASK_METHODS = frozenset(
     {
-        "create_task", "ensure_future", "create_eager_task", "async_create_task", "async_create_task_internal",
-        "async_create_background_task", "create_background_task", "async_add_executor_job_task", "create_logged_task",
-        "convert_yielded", "spawn_task", "spawn",
+        "create_task",
+        "ensure_future",
+        "create_eager_task",
+        "async_create_task",
+        "async_create_task_internal",
+        "async_create_background_task",
+        "create_background_task",
+        "async_add_executor_job_task",
+        "create_logged_task",
+        "convert_yielded",
+        "spawn_task",
+        "spawn",
     }
-)  # fmt: skip
+)
 """Called on anything, these make a task."""
 
 TASK_FUNCTIONS = frozenset(
@@ -53,10 +63,13 @@ FUTURE_CLASSES = frozenset(
 
 THREAD_FUNCTIONS = frozenset(
     {
-        "asyncio.run_coroutine_threadsafe", "asyncio.wrap_future", "asyncio.to_thread", "concurrent.futures.Future",
+        "asyncio.run_coroutine_threadsafe",
+        "asyncio.wrap_future",
+        "asyncio.to_thread",
+        "concurrent.futures.Future",
         "concurrent.futures._base.Future",
     }
-)  # fmt: skip
+)
 THREAD_METHODS = frozenset(
     {
         "submit",
@@ -70,19 +83,42 @@ THREAD_METHODS = frozenset(
 
 IO_METHODS = frozenset(
     {
-        "write", "read", "readline", "read_bytes", "read_until", "sendall", "send", "recv", "connect", "accept", "drain",
-        "sock_recv", "sock_sendall", "sock_connect", "sock_accept", "open_connection", "flush", "poll",
+        "write",
+        "read",
+        "readline",
+        "read_bytes",
+        "read_until",
+        "sendall",
+        "send",
+        "recv",
+        "connect",
+        "accept",
+        "drain",
+        "sock_recv",
+        "sock_sendall",
+        "sock_connect",
+        "sock_accept",
+        "open_connection",
+        "flush",
+        "poll",
     }
-)  # fmt: skip
+)
 
 PRIMITIVES: dict[str, Origin] = {
-    "asyncio.Event": "event", "asyncio.locks.Event": "event",
-    "asyncio.Queue": "queue", "asyncio.PriorityQueue": "queue", "asyncio.LifoQueue": "queue",
+    "asyncio.Event": "event",
+    "asyncio.locks.Event": "event",
+    "asyncio.Queue": "queue",
+    "asyncio.PriorityQueue": "queue",
+    "asyncio.LifoQueue": "queue",
     "asyncio.queues.Queue": "queue",
-    "asyncio.Semaphore": "semaphore", "asyncio.BoundedSemaphore": "semaphore", "asyncio.locks.Semaphore": "semaphore",
-    "asyncio.Lock": "lock", "asyncio.locks.Lock": "lock",
-    "asyncio.Condition": "condition", "asyncio.locks.Condition": "condition",
-}  # fmt: skip
+    "asyncio.Semaphore": "semaphore",
+    "asyncio.BoundedSemaphore": "semaphore",
+    "asyncio.locks.Semaphore": "semaphore",
+    "asyncio.Lock": "lock",
+    "asyncio.locks.Lock": "lock",
+    "asyncio.Condition": "condition",
+    "asyncio.locks.Condition": "condition",
+}
 
 RESOLVE_METHODS = frozenset({"set_result", "set_exception"})
 """Called on a future, these complete it."""
@@ -126,14 +162,21 @@ CALLBACK_ADDERS = {
 
 HOPS: dict[str, str] = {
     # method of a primitive -> what kind of primitive it wakes
-    "set": "event", "put_nowait": "queue", "put": "queue", "release": "semaphore", "notify": "condition",
+    "set": "event",
+    "put_nowait": "queue",
+    "put": "queue",
+    "release": "semaphore",
+    "notify": "condition",
     "notify_all": "condition",
-}  # fmt: skip
+}
 
 HOP_WAITS: dict[str, tuple[str, ...]] = {
-    "event": ("wait",), "queue": ("get", "join"), "semaphore": ("acquire",), "condition": ("wait", "wait_for"),
+    "event": ("wait",),
+    "queue": ("get", "join"),
+    "semaphore": ("acquire",),
+    "condition": ("wait", "wait_for"),
     "lock": ("acquire",),
-}  # fmt: skip
+}
 
 CONTAINER_ADDS = frozenset({"append", "appendleft", "add", "insert", "put_nowait", "put"})
 CONTAINER_TAKES = frozenset({"pop", "popleft", "get", "setdefault", "popitem", "get_nowait"})

@@ -12,8 +12,8 @@ class SyntaxErrorRule(Rule):
     name = "syntax-error"
     summary = "The file does not parse, so it was not checked"
     why = """\
-No rule can say anything about a file that Python itself cannot read. The finding points at the line where the parser
-gave up. It cannot be suppressed by a comment, since comments of such a file cannot be read either.
+No rule can say anything about a file that Python itself cannot read. The finding points at the line where
+the parser gave up. It cannot be suppressed by a comment, since comments of such a file cannot be read either.
 
 The grammar is that of the Python that runs agraph. Run it with the newest Python your code is written for."""
     good = ("total = 1 + 2\n",)

@@ -22,18 +22,20 @@ class UntrackedBridge(Rule):
         "A done-callback of one future completes another future that is awaited, and no edge joins the two"
     )
     why = """\
-A task that awaits a future is shown as waiting for that future. When the future is completed by the done-callback of
-a task, the waiting task really waits for that task, but nothing records it: the await graph ends at the bare future,
-and a deadlock that runs through it cannot be seen. `asyncio.gather`, `asyncio.shield` and `asyncio.wait` record the
-missing edge themselves since Python 3.14.
+A task that awaits a future is shown as waiting for that future. When the future is completed by the
+done-callback of
+a task, the waiting task really waits for that task, but nothing records it: the await graph ends at the
+bare future, and a deadlock that runs through it cannot be seen. `asyncio.gather`, `asyncio.shield` and
+`asyncio.wait` record the missing edge themselves since Python 3.14.
 
 Record it the same way: call `future_add_to_awaited_by(source, task)` before waiting, and
-`future_discard_from_awaited_by(source, task)` both in the done-callback and in a `finally` around the wait. Both
-functions are in `asyncio` since 3.14 and in `agraph` on every version.
+`future_discard_from_awaited_by(source, task)` both in the done-callback and in a `finally` around the wait.
+Both functions are in `asyncio` since 3.14 and in `agraph` on every version.
 
 How sure a finding is depends on where the source future comes from: `certain` for what `create_task`,
-`ensure_future` and `gather` return and for the items of a collection of futures that was passed in; `likely` for a
-parameter that is treated as a task; `possible` when it is not known. Futures that a thread or I/O completes are not
+`ensure_future` and `gather` return and for the items of a collection of futures that was passed in;
+`likely` for a parameter that is treated as a task; `possible` when it is not known. Futures that a thread
+or I/O completes are not
 reported: there is no task behind them."""
     bad = (
         """\
@@ -125,7 +127,7 @@ async def in_thread(executor, work):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the bridges of one module."""
-        from agraph_static._internal.bridges import bridge_finding  # noqa: PLC0415 - imports libcst
+        from agraph_static._internal.bridges import bridge_finding  # noqa: PLC0415 - imported when first needed
 
         for bridge in context.bridges:
             if bridge.kind == "future" and not bridge.copy_of:

@@ -20,13 +20,13 @@ class SingleFlight(Rule):
     name = "single-flight"
     summary = "Several callers wait for a future that one caller's own task completes, and no edge leads to that task"
     why = """\
-The first caller makes a future, stores it, does the work and completes the future; callers that come meanwhile wait
-for the stored future. They really wait for the first caller's task, but the await graph ends at the future. When the
-first caller in turn waits for one of them, that deadlock cannot be seen.
+The first caller makes a future, stores it, does the work and completes the future; callers that come
+meanwhile wait for the stored future. They really wait for the first caller's task, but the await graph ends
+at the future. When the first caller in turn waits for one of them, that deadlock cannot be seen.
 
-Share a task instead: start the work with `asyncio.create_task`, store the task, and let every caller, the first one
-too, `await asyncio.shield(task)`. Then the graph is complete, an exception reaches everybody, and a cancelled caller
-does not stop the others. Or keep the owner beside the future and record the edge with
+Share a task instead: start the work with `asyncio.create_task`, store the task, and let every caller, the
+first one too, `await asyncio.shield(task)`. Then the graph is complete, an exception reaches everybody, and
+a cancelled caller does not stop the others. Or keep the owner beside the future and record the edge with
 `future_add_to_awaited_by(owner, task)`."""
     bad = (
         """\
@@ -95,11 +95,13 @@ class Requests:
             event = flight.kind == "event"
             yield context.finding(
                 cls, flight.creation, flight.function,
-                f"`{flight.name}` is {'set' if event else 'completed'} only by the task that runs `{owner}`, and no "
+                f"`{flight.name}` is {'set' if event else 'completed'} only by the task that runs "
+                f"`{owner}`, and no "
                 "edge leads from those who wait for it to that task",
                 confidence="likely" if event else "certain",
                 label=f"other tasks wait for this {flight.kind}; the task in `{owner}` completes it",
-                help="start the work with `asyncio.create_task`, store the task, and `await asyncio.shield(task)` in "
+                help="start the work with `asyncio.create_task`, store the task, and `await "
+                "asyncio.shield(task)` in "
                 "every caller",
                 related=(
                     context.related(flight.reader.node, "another task waits for it here"),

@@ -20,11 +20,13 @@ class OrphanableWaiters(Rule):
     name = "orphanable-waiters"
     summary = "A shared future is not completed when the task that owns it fails or is cancelled, so its waiters hang"
     why = """\
-The owner stores a future, works, and completes it at the end. When the work raises, or the owner is cancelled while
-it works, the future is never completed, and every task that waits for it waits for ever.
+The owner stores a future, works, and completes it at the end. When the work raises, or the owner is
+cancelled while it works, the future is never completed, and every task that waits for it waits for ever.
 
-Complete it on every path: `except BaseException as error: future.set_exception(error); raise`, or in a `finally`.
-`except Exception` is not enough, since a cancelled task raises `asyncio.CancelledError`, which is no `Exception`."""
+Complete it on every path: `except BaseException as error: future.set_exception(error); raise`, or in a
+`finally`.
+`except Exception` is not enough, since a cancelled task raises `asyncio.CancelledError`, which is no
+`Exception`."""
     bad = (
         """\
 import asyncio
@@ -70,7 +72,7 @@ class Store:
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the futures of one module that can be left incomplete."""
-        from agraph_static._internal.escapes import escape  # noqa: PLC0415 - imports libcst
+        from agraph_static._internal.escapes import escape  # noqa: PLC0415 - imported when first needed
 
         for flight in context.flights:
             found = escape(context, flight)

@@ -18,13 +18,16 @@ class TaskResolvedFuture(Rule):
 
     code = "AG110"
     name = "task-resolved-future"
-    summary = "A spawned task completes a future that another task waits for, and no edge leads to the spawned task"
+    summary = (
+        "A spawned task completes a future that another task waits for, and no edge leads to the spawned task"
+    )
     why = """\
-Whoever awaits the future waits for the spawned task to come to the point where it completes it. The await graph ends
-at the future; when the spawned task hangs, nothing shows that the others wait for it.
+Whoever awaits the future waits for the spawned task to come to the point where it completes it. The await
+graph ends at the future; when the spawned task hangs, nothing shows that the others wait for it.
 
-Wait for the task together with the future (`await asyncio.wait({future, task}, return_when=FIRST_COMPLETED)`), which
-also ends the wait when the task fails before it completes the future. Or record the edge with
+Wait for the task together with the future (`await asyncio.wait({future, task},
+return_when=FIRST_COMPLETED)`), which also ends the wait when the task fails before it completes the future.
+Or record the edge with
 `future_add_to_awaited_by(task, waiter)` around the wait."""
     bad = (
         """\
@@ -77,7 +80,7 @@ class Client:
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the task-resolved futures of one module."""
-        from agraph_static._internal.spawns import spawns  # noqa: PLC0415 - imports libcst
+        from agraph_static._internal.spawns import spawns  # noqa: PLC0415 - imported when first needed
 
         for spawn in spawns(context):
             name = context.name_of(spawn.resolution.place)
@@ -88,7 +91,8 @@ class Client:
                 related.append(context.related(spawn.wait.node, "awaited here"))
             yield context.finding(
                 cls, spawn.call.node, spawn.call.function,
-                f"`{name}` is completed by the task that runs `{body}`, and no edge leads from those who wait for it "
+                f"`{name}` is completed by the task that runs `{body}`, and no edge leads from those "
+                "who wait for it "
                 "to that task",
                 confidence=spawn.confidence,
                 label=f"a wait for `{name}` is really a wait for this task",

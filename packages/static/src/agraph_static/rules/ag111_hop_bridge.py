@@ -82,7 +82,7 @@ async def until_closed(transport, source):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the bridges over primitives in one module."""
-        from agraph_static._internal.bridges import hop_finding  # noqa: PLC0415 - imports libcst
+        from agraph_static._internal.bridges import hop_finding  # noqa: PLC0415 - imported when first needed
 
         for bridge in context.bridges:
             if bridge.kind != "future" and bridge.confidence != "possible" and not bridge.copy_of:

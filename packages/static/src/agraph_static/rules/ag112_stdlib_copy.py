@@ -70,7 +70,8 @@ async def guarded(arg):
                 related.append(context.related(bridge.wait.node, f"`{target}` is waited for here"))
             yield context.finding(
                 cls, call.node, call.function,
-                f"this copy of `{bridge.copy_of}` does not record who waits for `{source}`, as the original does "
+                f"this copy of `{bridge.copy_of}` does not record who waits for `{source}`, as the "
+                "original does "
                 "since Python 3.14",
                 confidence=bridge.confidence,
                 label=f"`{bridge.copy_of}` calls `future_add_to_awaited_by({source}, ...)` here",

@@ -12,8 +12,8 @@ class UnusedSuppression(Rule):
     name = "unused-suppression"
     summary = "A suppression comment names a rule that finds nothing on its line"
     why = """\
-A comment that suppresses nothing hides the next real finding on its line, and tells readers of a problem that is not
-there. Only `# agraph: ignore[...]` comments are reported; `# noqa` belongs to other tools too.
+A comment that suppresses nothing hides the next real finding on its line, and tells readers of a problem
+that is not there. Only `# agraph: ignore[...]` comments are reported; `# noqa` belongs to other tools too.
 
 A code counts as unused only when its rule was run."""
     good = (

@@ -1,0 +1,85 @@
+"""Keeps code that is nested too deeply away from libcst, whose native parser overflows the C stack without
+an exception.
+
+Such code is generated: a sum of twenty thousand terms, an `elif` for each of a thousand cases. The
+statement of the module that holds it is replaced by empty lines, so that the rest of the file is still
+linted.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+MAX_DEPTH = 400
+"""Levels of nested nodes.
+
+libcst's parser overflows some thousands down, its code generator at Python's own limit.
+"""
+
+_LONG = 2 * MAX_DEPTH
+"""A statement with fewer bytes cannot be nested that deeply: each level takes at least two."""
+
+_PARTS = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+def without_deep_statements(tree: ast.Module, text: str) -> str:
+    """The text with too deeply nested statements of the module blanked; the text itself when there are none.
+
+    Args:
+        tree: The standard parser's tree of the text.
+        text: The source.
+    """
+    if len(text) < _LONG:
+        return text
+    deep = [node for node in tree.body if _is_deep(node)]
+    if not deep:
+        return text
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", text)
+    for node in deep:
+        for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+            line = lines[number - 1]
+            lines[number - 1] = line[len(line.rstrip("\r\n")) :]
+    return "".join(lines)
+
+
+def _is_deep(statement: ast.stmt) -> bool:
+    """Whether a statement, or one in it, is nested too deeply. Only long lines of code are looked into."""
+    stack: list[tuple[ast.AST, int]] = [(statement, 1)]
+    while stack:
+        node, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            return True
+        inner = [part for name in _PARTS for part in _list(node, name)]
+        stack.extend((part, depth + 1) for part in inner)
+        if not inner and _length(node) > _LONG and _depth([node]) > MAX_DEPTH:
+            return True
+        if inner and _length(node, until=inner[0]) > _LONG:
+            header = [one for one in ast.iter_child_nodes(node) if one not in inner]
+            if _depth(header) > MAX_DEPTH:
+                return True
+    return False
+
+
+def _list(node: ast.AST, name: str) -> list[ast.AST]:
+    found = getattr(node, name, None)
+    return found if isinstance(found, list) else []
+
+
+def _length(node: ast.AST, until: ast.AST | None = None) -> int:
+    """At least how many bytes a statement, or its header, can have: lines count for a hundred."""
+    start, column = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
+    if until is not None:
+        end, end_column = getattr(until, "lineno", start), getattr(until, "col_offset", 0)
+    else:
+        end, end_column = getattr(node, "end_lineno", start), getattr(node, "end_col_offset", 0)
+    return (end - start) * 100 + max(0, end_column - column)
+
+
+def _depth(level: list[ast.AST]) -> int:
+    """How deeply the nodes below some are nested; counted no further than matters."""
+    deepest = 0
+    while level and deepest <= MAX_DEPTH:
+        deepest += 1
+        level = [child for one in level for child in ast.iter_child_nodes(one)]
+    return deepest

@@ -1,0 +1,107 @@
+"""AG204: a lock is taken again by what is called while it is held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph_static.rules._base import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agraph_static._internal.context import Context
+    from agraph_static._internal.locks import Holding
+    from agraph_static._internal.model import Finding
+    from agraph_static._internal.semantics import Call
+
+
+class LockReentered(Rule):
+    """Looks at awaited calls in `async with lock` blocks, as deep as the module shows them."""
+
+    code = "AG204"
+    name = "lock-reentered"
+    summary = (
+        "A coroutine that holds an `asyncio.Lock` awaits one that takes the same lock, and waits for itself"
+    )
+    why = """\
+`asyncio.Lock` is not reentrant. A task that takes a lock it holds already waits for itself to release it,
+for ever.
+
+Split the inner function: one that takes the lock, and one for callers that hold it already."""
+    bad = (
+        """\
+import asyncio
+
+class Account:
+    def __init__(self):
+        self._lock = asyncio.Lock()
+
+    async def transfer(self):
+        async with self._lock:
+            await self.check()  # error: AG204
+
+    async def check(self):
+        async with self._lock:
+            return True
+""",
+    )
+    good = (
+        """\
+import asyncio
+
+class Account:
+    def __init__(self):
+        self._lock = asyncio.Lock()
+
+    async def transfer(self):
+        async with self._lock:
+            await self._check_locked()
+
+    async def check(self):
+        async with self._lock:
+            return await self._check_locked()
+
+    async def _check_locked(self):
+        return True
+""",
+    )
+
+    @classmethod
+    def check(cls, context: Context) -> Iterator[Finding]:
+        """Find the locks of one module that are taken twice."""
+        locks = context.locks
+        for holding in locks.all():
+            for inner, path in locks.inside(holding):
+                if (
+                    not locks.same(holding, inner)
+                    or holding.is_item
+                    or not _one_object(context, holding, path)
+                ):
+                    continue
+                lock = context.code(holding.item)
+                node = path[0].node if path else inner.item
+                again = f"`{path[-1].name}` takes it again" if path else "taken again"
+                yield context.finding(
+                    cls, node, holding.function, f"`{lock}` is held here, and {again}",
+                    confidence="certain" if len(path) <= 1 else "likely",
+                    label="this task waits for itself",
+                    help="move what both need into a function that expects the lock to be held",
+                    related=(
+                        context.related(holding.item, f"`{lock}` is taken here"),
+                        context.related(inner.item, "taken again here"),
+                    ),
+                )  # fmt: skip
+
+
+def _one_object(context: Context, holding: Holding, path: tuple[Call, ...]) -> bool:
+    """Whether the calls stay on one object, so that an attribute of it is one lock."""
+    if context.flow.root(holding.place)[0] != "s":
+        return True
+    return all(_receiver(call) == call.function.self_name for call in path)
+
+
+def _receiver(call: Call) -> str:
+    """What a call's method is looked up on, as text."""
+    from agraph_static._internal.tree import dotted
+
+    return dotted(call.receiver)
