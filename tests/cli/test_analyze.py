@@ -84,6 +84,16 @@ def event():
     return snapshot(nodes, [Edge(0, 2, "await"), Edge(1, 0, "await"), Edge(3, 4, "await")])
 
 
+def timeout():
+    """A wait for an event that a timeout ends."""
+    nodes = [
+        Node(0, "task", "poller", need=1, timer=103.0),
+        Node(1, "event", "wake", need=1, open="anybody may set it"),
+        Node(2, "task", "clock", need=1, timer=101.0),
+    ]
+    return snapshot(nodes, [Edge(0, 1, "await")])
+
+
 def crowd():
     nodes = [*tasks("a", *(f"http-{number}" for number in range(1, 31))), lock(31, "L")]
     return snapshot(
@@ -124,6 +134,7 @@ MADE = {
     "live": (live, 0),
     "event": (event, 0),
     "crowd": (crowd, 0),
+    "timeout": (timeout, 0),
     "hostile": (hostile, 1),
     "deep": (deep, 1),
     "empty": (lambda: snapshot([]), 0),
@@ -230,6 +241,14 @@ def test_several_snapshots(agraph):
     assert [one["path"] for one in json.loads(agraph.out)["snapshots"]] == [
         "snaps/a.json", "snaps/b.json.gz", "snaps/c.json",
     ]  # fmt: skip
+
+
+def test_many_snapshots(agraph):
+    Path("snaps").mkdir()
+    for number in range(12):
+        event().save(f"snaps/{number:02}.json")
+    agraph("analyze snaps").is_golden("analyze/many_snapshots")
+    assert "more" not in agraph("analyze snaps --all").out
 
 
 def test_standard_input(agraph):

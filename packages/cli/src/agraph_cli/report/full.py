@@ -45,14 +45,18 @@ def full(analysis: Analysis, style: Style) -> Iterator[str]:
     says = {id(one): Sentences(one, style) for one, _ in shown}
     for one, deadlock in shown:
         yield from _deadlock(one, deadlock, says[id(one)], several=len(analysis.snapshots) > 1)
+    yield from _not_shown(len(found), "deadlocks", style)
     if len(found) > len(shown):
-        yield f"{style.ellipsis} and {len(found) - len(shown)} more deadlocks (--all lists them)"
         yield ""
-    for one in analysis.snapshots:
-        if len(analysis.snapshots) == 1 or one.verdict != "live":
-            yield from _beside(one, style)
+    yield from _besides(analysis, style)
     for one in analysis.snapshots[: style.limit]:
         yield from _source(one, style)
+    yield from _not_shown(len(analysis.snapshots), "snapshots", style)
+
+
+def _not_shown(number: int, what: str, style: Style) -> Iterator[str]:
+    if style.limit is not None and number > style.limit:
+        yield f"{style.ellipsis} and {number - style.limit} more {what} (--all lists them)"
 
 
 def _overview(analysis: Analysis, style: Style) -> Iterator[str]:
@@ -160,6 +164,18 @@ def _wrapped(title: str, text: str, style: Style, hang: str = "") -> Iterator[st
     yield from (f"  {line}" for line in rest)
 
 
+def _besides(analysis: Analysis, style: Style) -> Iterator[str]:
+    if len(analysis.snapshots) == 1:
+        yield from _beside(analysis.snapshots[0], style)
+        return
+    # Of several, those are worth a look that have no deadlock to show and yet are not all live.
+    found = [one for one in analysis.snapshots if one.verdict != "live" and not one.deadlocks]
+    for one in found[: style.limit]:
+        yield style.paint(f"In {_name(one, style)}:", "strong")
+        yield from _beside(one, style)
+    yield from _not_shown(len(found), "like these", style)
+
+
 def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
     """What else there is to say of a snapshot: waits for the unknown, and the look over it."""
     say = Sentences(one, style)
@@ -183,6 +199,8 @@ def _no_deadlock(one: SnapshotAnalysis) -> str:
         if not tasks:
             return "No deadlock: there are no tasks."
         return f"No deadlock: {'the only task' if tasks == 1 else f'all {tasks} tasks'} can proceed."
+    if one.verdict == "stalled":
+        return "No deadlock: every task can proceed, some not before a timeout passes."
     stuck = sum(verdict != "live" for _, verdict in one.tasks())
     wait = "waits" if stuck == 1 else "wait"
     who = f"{stuck} of {plural(tasks, 'task')}"
@@ -209,6 +227,8 @@ def _look_over(one: SnapshotAnalysis, say: Sentences) -> Iterator[str]:
         node, count = found.fan_in
         rows.append(("largest fan-in", f"{count} wait for {say.label(node)}", ""))
     for what, count, node in found.leaves:
+        if what == "unknown" and one.orphans:
+            continue  # told above, one by one
         among = f"{count}, among them " if count > 1 else ""
         rows.append((_ENDS.get(what, what), f"{among}{_leaf(say, node)}", say.place(node)))
     width = max((len(title) for title, _, _ in rows), default=0)
