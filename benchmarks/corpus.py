@@ -59,7 +59,9 @@ def interpreter_library(version: str) -> Path | None:
     short = ".".join(version.split(".")[:2])
     homes = sorted(Path.home().glob(f".pyenv/versions/{version}/bin/python3"))
     for command in (f"python{short}", *map(str, homes)):
-        question = "import sys, os; print('.'.join(map(str, sys.version_info[:3]))); print(os.path.dirname(os.__file__))"
+        question = (
+            "import os, platform; print(platform.python_version()); print(os.path.dirname(os.__file__))"
+        )
         try:
             done = subprocess.run([command, "-c", question], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):

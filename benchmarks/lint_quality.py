@@ -2,9 +2,10 @@
 
     python benchmarks/lint_quality.py [--all] [--confidence likely] [package ...]
 
-A site counts as found when a finding, or a second place of one, stands in the labelled function (or a function in
-it) of the labelled file; a label that names a class takes in its methods. `required` and `debatable` sites count as
-right. A finding in a labelled package that meets no label is listed as unlabelled and judged by hand.
+A site counts as found when a finding, or a second place of one, stands in the labelled function (or a
+function in it) of the labelled file; a label that names a class takes in its methods. `required` and
+`debatable` count as right. A finding in a labelled package that meets no label is listed as unlabelled and
+judged by hand.
 """
 
 from __future__ import annotations

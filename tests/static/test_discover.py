@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from agraph_static import LintConfig, discover, lint_paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def make(root: Path, *names: str) -> None:

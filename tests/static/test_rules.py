@@ -47,8 +47,11 @@ def test_every_rule_is_described():
     for rule in RULES:
         assert re.fullmatch(r"AG\d{3}", rule.code)
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)
-        assert rule.summary and not rule.summary.endswith(".")
-        assert rule.why and rule.bad and rule.good
+        assert rule.summary
+        assert not rule.summary.endswith(".")
+        assert rule.why
+        assert rule.bad
+        assert rule.good
         assert all(MARKER.search(text) for text in rule.bad)
 
 

@@ -71,7 +71,7 @@ def registrations(context: Context) -> Iterator[tuple[Call, cst.BaseExpression, 
 
 
 def chained(context: Context) -> Iterator[tuple[Call, cst.BaseExpression, Resolution]]:
-    """Every call of a helper that completes one future from another: the call, the source, what is completed."""
+    """Every call of a helper that completes one future from another: call, source, what is completed."""
     for call in context.module.calls:
         positions = words.lookup(words.CHAINERS, call.qualified, call.name)
         if context.origins.wrappers.get(call.qualified) == "chain":
@@ -188,7 +188,7 @@ def _is_parameter(context: Context, place: Place | None) -> bool:
 
 
 def _called_here(context: Context, place: Place) -> bool:
-    """Whether this module passes the parameter itself, so that its origin would be known if it were a task."""
+    """Whether this module passes the parameter itself: its origin would be known if it were a task."""
     return any(
         isinstance(owner, int) and context.flow.arguments.get((owner, path))
         for _, owner, path in context.flow.members(place)

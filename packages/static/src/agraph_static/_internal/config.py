@@ -176,7 +176,7 @@ def check_codes(codes: tuple[str, ...], *, where: str) -> None:
     Raises:
         ConfigError: A code matches no rule; the help names the nearest one.
     """
-    from agraph_static._internal.registry import all_rules
+    from agraph_static._internal.registry import all_rules  # noqa: PLC0415 - imported when first needed
 
     known = [rule.code for rule in all_rules()]
     for code in codes:
@@ -201,7 +201,7 @@ def _wrappers(file: Path, key: str, value: object) -> tuple[tuple[str, WrapperRo
     )
 
 
-def _choice(file: Path, key: str, value: object, choices: tuple[str, ...]) -> Any:
+def _choice(file: Path, key: str, value: object, choices: tuple[str, ...]) -> Any:  # noqa: ANN401 - one of the choices
     if value in choices:
         return value
     near = difflib.get_close_matches(str(value), choices, n=1)

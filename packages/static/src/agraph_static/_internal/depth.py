@@ -1,5 +1,6 @@
-"""Keeps code that is nested too deeply away from libcst, whose native parser overflows the C stack without
-an exception.
+"""Keeps code that is nested too deeply away from libcst.
+
+Its native parser overflows the C stack without an exception.
 
 Such code is generated: a sum of twenty thousand terms, an `elif` for each of a thousand cases. The
 statement of the module that holds it is replaced by empty lines, so that the rest of the file is still

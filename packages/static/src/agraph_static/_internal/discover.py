@@ -1,4 +1,4 @@
-"""Which files to lint: folders are walked with .gitignore honoured at each level, named files are always taken."""
+"""Which files to lint: folders are walked, .gitignore counts at each level, named files are always taken."""
 
 # Plain paths: a walk over 30,000 files should not make objects of them.
 # ruff: noqa: PTH110, PTH112, PTH113, PTH118, PTH123
@@ -194,8 +194,8 @@ def discover(paths: Iterable[str | os.PathLike[str]], config: LintConfig | None 
     """Find the files to lint.
 
     Args:
-        paths: Files and folders. Named files are always taken, unless `config.force_exclude` is set and they are
-            excluded. Folders are walked; symlinks are followed, each real file and folder once.
+        paths: Files and folders. Named files are always taken, unless `config.force_exclude` is set and they
+            are excluded. Folders are walked; symlinks are followed, each real file and folder once.
         config: Exclude patterns and whether .gitignore files count.
 
     Returns:

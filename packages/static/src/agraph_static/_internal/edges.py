@@ -65,7 +65,7 @@ class Edges:
         return tuple(group)
 
     def discards_for(self, add: EdgeCall) -> list[EdgeCall]:
-        """The discards that can undo an add: in the functions around it, in its class, in the callbacks it adds."""
+        """The discards that can undo an add: in the functions around it, its class, the callbacks it adds."""
         reach = {id(one) for one in add.group} | {id(one) for one in self._callbacks_of(add)}
         return [one for one in self.discards if id(one.call.function) in reach]
 

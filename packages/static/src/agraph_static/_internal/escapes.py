@@ -50,7 +50,7 @@ def _cancellations(flight: Flight) -> set[int]:
 
 
 def _precedes_other(context: Context, node: cst.CSTNode, flight: Flight) -> bool:
-    """Whether a wait after the first completion stands on a path without it: in another branch of one `if`."""
+    """Whether a wait after the first completion stands on a path without it: another branch of one `if`."""
     first = flight.resolutions[0]
     around_first = {id(one) for one in context.module.ancestors(first)}
     for one in context.module.ancestors(node):
@@ -60,7 +60,7 @@ def _precedes_other(context: Context, node: cst.CSTNode, flight: Flight) -> bool
 
 
 def _caught(context: Context, node: cst.CSTNode, completing: set[int]) -> str:
-    """What is handled around a wait with completing the future: `all`, `errors` (not cancellation) or `none`."""
+    """What is caught around a wait and completes the future: `all`, `errors` (no cancellation) or `none`."""
     errors = cancelled = False
     below = node
     for one in context.module.ancestors(node):

@@ -269,7 +269,7 @@ class Flow:
                 self._passed[place].append((callee, name))
 
     def _construct(self, call: Call) -> None:
-        """`Item(key, future)` of a class without `__init__` of its own fills the annotated fields in order."""
+        """`Item(key, future)` of a class without an `__init__` fills the annotated fields in order."""
         owner = self.module.classes.get(call.name) if call.receiver is None else None
         if owner is None or not owner.fields:
             return

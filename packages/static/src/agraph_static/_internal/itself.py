@@ -17,7 +17,7 @@ _TAKES_OUT = frozenset({"remove", "discard", "difference_update", "clear"})
 
 
 def own_task(context: Context, node: cst.Await, function: Function) -> str | None:
-    """What holds the waiting task: "`asyncio.all_tasks()`" or "`asyncio.current_task()`"; None when nothing does."""
+    """What holds the waiting task: all of `asyncio.all_tasks()`, or `asyncio.current_task()`, or None."""
     pending: list[cst.BaseExpression] = [node.expression]
     while pending:
         one = pending.pop()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def opposite_pairs(context: Context) -> Iterator[tuple[Holding, Holding, cst.CSTNode, Holding]]:
-    """Two locks taken in both orders: the later site's outer and inner lock, where, and the other site's outer lock."""
+    """Two locks taken in both orders: outer and inner lock, where, outer lock of the other site."""
     flow = context.flow
     orders: dict[tuple[Place, Place], tuple[Holding, Holding, cst.CSTNode]] = {}
     reported: set[frozenset[Place]] = set()

@@ -1,4 +1,4 @@
-"""What a callback or a coroutine completes: futures by `set_result`, events by `set`, queues by `put_nowait`."""
+"""What a callback or coroutine completes: a future by `set_result`, an event by `set`."""
 
 from __future__ import annotations
 
@@ -287,8 +287,9 @@ class Resolver:
             if not any(binding.kind == "param" for binding in bindings):
                 continue
             value = env.get(head)
-            if value is None and bindings[0].value is not None and function.parent is not None:
-                value = Value(bindings[0].value, function.parent)
+            default = next((binding.value for binding in bindings if binding.kind == "param"), None)
+            if value is None and default is not None and function.parent is not None:
+                value = Value(default, function.parent)
             moved = self.flow.below(value.node, rest, value.function) if value is not None else None
             if moved is not None:
                 return Resolution(

@@ -34,7 +34,7 @@ def lint_paths(paths: Iterable[str | os.PathLike[str]], config: LintConfig | Non
     ignores = _PerFileIgnores(config)
     for file in found.files:
         try:
-            with open(file, "rb") as opened:
+            with open(file, "rb") as opened:  # noqa: PTH123 - as discover.py does
                 data = opened.read()
         except OSError as error:
             errors.append(FileError(file, f"cannot read the file: {error.strerror or error}"))

@@ -1,8 +1,7 @@
-"""A module as the rules see it: functions, classes, names, calls and waits, built in one pass over the
-libcst tree.
+"""A module as the rules see it: functions, classes, names, calls and waits.
 
-Nothing is executed and no other file is read. What the model cannot know it leaves open, and rules then
-stay silent or lower their confidence.
+It is built in one pass over the libcst tree. Nothing is executed and no other file is read. What the model
+cannot know it leaves open, and rules then stay silent or lower their confidence.
 """
 
 from __future__ import annotations
@@ -287,8 +286,9 @@ class _Builder:
         is_method = owner is not None
         holder = owner if is_method else function.owner
         prefix = owner.qualname if owner else function.qualname
+        qualname = f"{prefix}.{node.name.value}" if prefix else node.name.value
         new = Function(
-            node, node.name.value, f"{prefix}.{node.name.value}" if prefix else node.name.value, function, holder,
+            node, node.name.value, qualname, function, holder,
             is_method=is_method and not _is_static(node), is_async=node.asynchronous is not None,
             params=_parameters(node.params),
         )  # fmt: skip
@@ -304,8 +304,9 @@ class _Builder:
 
     def lambda_(self, node: cst.Lambda, function: Function, owner: Class | None) -> tuple[Function, None]:
         holder = owner or function.owner
+        qualname = f"{function.qualname}.<lambda>" if function.qualname else "<lambda>"
         new = Function(
-            node, "<lambda>", f"{function.qualname}.<lambda>" if function.qualname else "<lambda>", function, holder,
+            node, "<lambda>", qualname, function, holder,
             is_method=False, is_async=False, params=_parameters(node.params),
         )  # fmt: skip
         new.returns.append(node.body)

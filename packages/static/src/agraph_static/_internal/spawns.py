@@ -63,7 +63,7 @@ def spawns(context: Context) -> Iterator[Spawn]:
 
 
 def _coroutine(context: Context, call: Call) -> Call | None:
-    """The call that makes the coroutine a task is made of, also by way of one variable; None when no task is made."""
+    """The call that makes the coroutine of a new task, also through a variable; None when there is none."""
     arguments = list(call.args)
     if call.name in ("call_soon", "call_later", "call_soon_threadsafe"):
         while arguments and dotted(arguments[0]).rpartition(".")[2] not in words.TASK_METHODS:
@@ -170,7 +170,7 @@ def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
 
 
 def _doubt(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
-    """Why the task may not be the one who decides when the future is completed; empty when nothing speaks for it."""
+    """Why the task may not be the one who decides when the future is completed; empty when it is."""
     batch = resolution.function is body and _is_batch(context, resolution)
     if not batch and any(member[2].endswith("[]") for member in context.flow.members(resolution.place)):
         return "the future is picked from a table, as the answer to a request is"
@@ -182,7 +182,7 @@ def _doubt(context: Context, call: Call, body: Function, resolution: Resolution)
 
 
 def _is_batch(context: Context, resolution: Resolution) -> bool:
-    """Whether the task completes a batch: `for future, value in zip(futures, values): future.set_result(value)`."""
+    """Whether the task completes a batch: `for one, value in zip(futures, values): one.set_result(value)`."""
     return any(
         isinstance(one, cst.For) and isinstance(one.iter, cst.Call) and dotted(one.iter.func) == "zip"
         for one in _around(context, resolution.node, resolution.function)

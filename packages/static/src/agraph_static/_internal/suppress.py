@@ -138,6 +138,6 @@ def unused(path: str, suppressions: list[Comment], run: frozenset[str]) -> list[
                 span=comment.span,
                 label="nothing to suppress here",
                 help="remove the comment, or the code that is not found",
-            )  # fmt: skip
+            )
         )
     return found

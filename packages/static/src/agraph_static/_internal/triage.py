@@ -117,9 +117,19 @@ def units(tree: ast.Module, data: bytes) -> list[Unit]:
 
 
 _COMPOUND = (
-    ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
-    ast.FunctionDef, ast.AsyncFunctionDef,
-)  # fmt: skip
+    ast.ClassDef,
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.With,
+    ast.AsyncWith,
+    ast.Try,
+    ast.TryStar,
+    ast.Match,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+)
 
 
 def _statements(node: ast.stmt) -> list[ast.stmt]:

@@ -18,7 +18,7 @@ class SingleFlight(Rule):
 
     code = "AG108"
     name = "single-flight"
-    summary = "Several callers wait for a future that one caller's own task completes, and no edge leads to that task"
+    summary = "Callers wait for a future that one caller's own task completes, and no edge leads to that task"
     why = """\
 The first caller makes a future, stores it, does the work and completes the future; callers that come
 meanwhile wait for the stored future. They really wait for the first caller's task, but the await graph ends

@@ -18,7 +18,9 @@ class OrphanableWaiters(Rule):
 
     code = "AG109"
     name = "orphanable-waiters"
-    summary = "A shared future is not completed when the task that owns it fails or is cancelled, so its waiters hang"
+    summary = (
+        "A shared future is not completed when the task that owns it fails or is cancelled: waiters hang"
+    )
     why = """\
 The owner stores a future, works, and completes it at the end. When the work raises, or the owner is
 cancelled while it works, the future is never completed, and every task that waits for it waits for ever.
@@ -90,5 +92,5 @@ class Store:
                     context.related(flight.reader.node, "another task waits for it here"),
                     context.related(flight.resolutions[0], "completed here only"),
                 ),
-                notes=("`asyncio.CancelledError` is no `Exception`: only `except BaseException` and `finally` see it",),
+                notes=("`CancelledError` is no `Exception`: `finally` and `BaseException` see it",),
             )  # fmt: skip

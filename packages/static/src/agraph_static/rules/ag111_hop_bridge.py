@@ -1,4 +1,4 @@
-"""AG111: a done-callback of a task sets an event, feeds a queue or releases a semaphore that others wait on."""
+"""AG111: a done-callback of a task sets an event, feeds a queue or releases a semaphore."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ class HopBridge(Rule):
 
     code = "AG111"
     name = "hop-bridge"
-    summary = "A done-callback of a task sets an event, feeds a queue or releases a semaphore that another task waits on"
+    summary = "A done-callback of a task wakes those who wait on an event, a queue or a semaphore"
     why = """\
-Waiting on an `asyncio.Event`, `Queue` or `Semaphore` says nothing about who will end the wait. When the one that does
-is the done-callback of a task, the waiting task really waits for that task, and the await graph does not show it.
-`asyncio.as_completed` had this gap until it was closed in a patch release of Python 3.14.
+Waiting on an `asyncio.Event`, `Queue` or `Semaphore` says nothing about who will end the wait. When the one
+that does is the done-callback of a task, the waiting task really waits for that task, and the await graph
+does not show it. `asyncio.as_completed` had this gap until it was closed in a patch release of Python 3.14.
 
-Wait for the task itself (`await asyncio.wait({task})`), or record the edge: `future_add_to_awaited_by(task, waiter)`
-before the wait, `future_discard_from_awaited_by(task, waiter)` in the done-callback and in a `finally`.
+Wait for the task itself (`await asyncio.wait({task})`), or record the edge:
+`future_add_to_awaited_by(task, waiter)` before the wait, `future_discard_from_awaited_by(task, waiter)` in
+the done-callback and in a `finally`.
 
-Only sources that are known to be tasks are reported: an event that I/O or a thread sets has no task behind it.
+Only sources that are known to be tasks are reported: an event that I/O or a thread sets has no task behind
+it.
 Releasing a semaphore is `likely` at most: any of its holders can end the wait."""
     bad = (
         """\

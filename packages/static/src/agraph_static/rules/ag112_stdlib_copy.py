@@ -14,14 +14,17 @@ if TYPE_CHECKING:
 
 
 class StdlibCopy(Rule):
-    """Looks at the bridges that AG101 and AG111 would report, for those whose code is a copy of asyncio's own."""
+    """Looks at the bridges of AG101 and AG111, for those whose code is a copy of asyncio's own."""
 
     code = "AG112"
     name = "stdlib-copy"
-    summary = "A copy of an asyncio function from before Python 3.14 does not record the edges that the original now does"
+    summary = (
+        "A copy of an asyncio function does not record the edges that the original does since Python 3.14"
+    )
     why = """\
-Since Python 3.14, `asyncio.shield`, `wait`, `gather`, `as_completed` and `TaskGroup` tell the await graph which tasks
-they wait for. Copies of the older code do not: a task that waits in the copy seems to wait for nothing in particular.
+Since Python 3.14, `asyncio.shield`, `wait`, `gather`, `as_completed` and `TaskGroup` tell the await graph
+which tasks they wait for. Copies of the older code do not: a task that waits in the copy seems to wait for
+nothing in particular.
 
 Call the original where you can. Where the copy has to stay, take over the two calls too:
 `future_add_to_awaited_by(child, task)` where the done-callback is added, and

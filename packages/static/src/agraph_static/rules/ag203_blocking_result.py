@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BlockingResult(Rule):
-    """Looks at `.result()` of `run_coroutine_threadsafe` in coroutines, and in functions that coroutines call."""
+    """Looks at `.result()` of `run_coroutine_threadsafe` in coroutines and in what they call."""
 
     code = "AG203"
     name = "blocking-result"
@@ -22,8 +22,8 @@ class BlockingResult(Rule):
         "A coroutine blocks in `run_coroutine_threadsafe(...).result()`, which deadlocks on its own loop"
     )
     why = """\
-`run_coroutine_threadsafe` is for other threads. Called on the thread of the loop, `.result()` blocks that thread, the
-loop stands still, and the coroutine it waits for never runs.
+`run_coroutine_threadsafe` is for other threads. Called on the thread of the loop, `.result()` blocks that
+thread, the loop stands still, and the coroutine it waits for never runs.
 
 In a coroutine, `await` the coroutine, or the future of `asyncio.wrap_future`."""
     bad = (
@@ -79,7 +79,7 @@ async def handler(loop):
                     confidence="likely",
                     label="blocks the thread of the loop",
                     help="`await` the coroutine",
-                    notes=("it deadlocks when the coroutine is submitted to the loop that runs this (likely)",),
+                    notes=("it deadlocks when the coroutine goes to the loop that runs this (likely)",),
                 )  # fmt: skip
             for call in function.calls:
                 callee = context.flow.callee(call)

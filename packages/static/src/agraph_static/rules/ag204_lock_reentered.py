@@ -102,6 +102,6 @@ def _one_object(context: Context, holding: Holding, path: tuple[Call, ...]) -> b
 
 def _receiver(call: Call) -> str:
     """What a call's method is looked up on, as text."""
-    from agraph_static._internal.tree import dotted
+    from agraph_static._internal.tree import dotted  # noqa: PLC0415 - imported when first needed
 
     return dotted(call.receiver)
