@@ -25,7 +25,7 @@ ROLES: dict[str, Role] = {"certain": "bad", "possible": "warn", "stalled": "warn
 
 # What a wait ends in, when it is no other task, and the facts about that worth telling.
 _ENDS = {"timer": "on a timer", "I/O": "on I/O", "thread": "on a thread", "unknown": "on the unknown"}
-_TOLD = {"fd", "peer"}
+_TOLD = {"operation", "fd", "peer"}
 
 
 def full(analysis: Analysis, style: Style) -> Iterator[str]:
