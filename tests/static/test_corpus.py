@@ -92,7 +92,9 @@ def test_sites_labelled_as_fine_are_silent():
             continue
         present += 1
         found = lint_source((root / row["path"]).read_bytes(), row["path"])
-        wrong.extend((row["package"], one.span.line, one.code) for one in found if one.function == row["function"])
+        wrong.extend(
+            (row["package"], one.span.line, one.code) for one in found if one.function == row["function"]
+        )
     if not present:
         pytest.skip("no labelled package is in the cache; benchmarks/corpus.py labels fetches them")
     assert wrong == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.copies import copied_from
+from agraph_static._internal.edge_fix import edge_fix
 from agraph_static._internal.resolutions import Callback, Resolution
 
 if TYPE_CHECKING:
@@ -280,6 +281,7 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
         f"`future_discard_from_awaited_by({source}, task)` in the done-callback and in a `finally`",
         related=related,
         notes=(f"{bridge.reason} ({bridge.confidence})",),
+        fix=edge_fix(context, bridge) if bridge.confidence != "possible" else None,
     )  # fmt: skip
 
 

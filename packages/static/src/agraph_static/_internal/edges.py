@@ -109,11 +109,11 @@ def _callback_functions(context: Context) -> set[int]:
     return found
 
 
-def in_finally(context: Context, node: cst.CSTNode) -> bool:
-    """Whether a node stands in a `finally` of its function."""
+def in_cleanup(context: Context, node: cst.CSTNode) -> bool:
+    """Whether a node stands in a `finally` or an `except` of its function."""
     for one in context.module.ancestors(node):
         if isinstance(one, (cst.FunctionDef, cst.Lambda)):
             return False
-        if isinstance(one, cst.Finally):
+        if isinstance(one, (cst.Finally, cst.ExceptHandler)):
             return True
     return False

@@ -22,7 +22,6 @@ def apply_fixes(source: str, findings: Iterable[Finding], unsafe: bool = False) 
         The changed text. A fix that overlaps one applied before is left out: lint the result again to get
         it. The text outside the edits is unchanged, byte for byte.
     """
-    data = source.encode("utf-8", errors="surrogatepass")
     taken: list[Edit] = []
     for finding in findings:
         fix = finding.fix
@@ -31,9 +30,24 @@ def apply_fixes(source: str, findings: Iterable[Finding], unsafe: bool = False) 
         fresh = [edit for edit in fix.edits if edit not in taken]
         if not any(_overlap(edit, other) for edit in fresh for other in taken):
             taken.extend(fresh)
-    for edit in sorted(taken, key=lambda edit: (edit.start, edit.end), reverse=True):
-        data = data[: edit.start] + edit.text.encode() + data[edit.end :]
-    return data.decode("utf-8", errors="surrogatepass")
+    return apply_edits(source, taken)
+
+
+def apply_edits(source: str, edits: Iterable[Edit]) -> str:
+    """The text with edits applied. Insertions at one place keep their order.
+
+    Args:
+        source: The text.
+        edits: Edits that do not overlap.
+    """
+    data = source.encode("utf-8", errors="surrogatepass")
+    parts: list[bytes] = []
+    position = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        parts.extend((data[position : edit.start], edit.text.encode()))
+        position = edit.end
+    parts.append(data[position:])
+    return b"".join(parts).decode("utf-8", errors="surrogatepass")
 
 
 def _overlap(one: Edit, other: Edit) -> bool:

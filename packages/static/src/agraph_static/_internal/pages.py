@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from agraph_static.rules._base import Rule
 
+_STATES = {True: "on", False: "off"}
 _MARKER = re.compile(r"# error: (AG\d+)$", re.MULTILINE)
 
 
@@ -22,7 +23,11 @@ def page(rule: type[Rule]) -> str:
     Returns:
         The text, which ends with a newline. Marked lines of bad examples say which rule objects to them.
     """
-    state = "On by default." if rule.default else f'Off by default: turn it on with `extend-select = ["{rule.code}"]`.'
+    state = (
+        "On by default."
+        if rule.default
+        else f'Off by default: turn it on with `extend-select = ["{rule.code}"]`.'
+    )
     parts = [f"# {rule.code} {rule.name}", f"{rule.summary}.", state, "## Why", rule.why, "## Objected to"]
     parts.extend(_block(_MARKER.sub(r"# <- \1", text)) for text in rule.bad)
     parts.append("## Fine")
@@ -38,7 +43,7 @@ def index(rules: Iterable[type[Rule]]) -> str:
     """
     lines = ["# Rules", "", "| code | name | says | default |", "|---|---|---|---|"]
     lines.extend(
-        f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.summary} | {'on' if rule.default else 'off'} |"
+        f"| [{rule.code}]({rule.code}.md) | {rule.name} | {rule.summary} | {_STATES[rule.default]} |"
         for rule in rules
     )
     return "\n".join(lines) + "\n"

@@ -52,14 +52,14 @@ async def wait_for_it(future, waiter):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the discards of one module that a failing wait skips."""
-        from agraph_static._internal.edges import in_finally  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.edges import in_cleanup  # noqa: PLC0415 - imported when first needed
 
         for add in context.edges.adds:
             function = add.call.function
             discards = context.edges.discards_for(add)
             if not discards or any(one.call.function is not function for one in discards):
                 continue  # another function, most often a done-callback, takes it back
-            if any(in_finally(context, one.call.node) for one in discards):
+            if any(in_cleanup(context, one.call.node) for one in discards):
                 continue
             added, first = context.start(add.call.node), discards[0]
             between = [

@@ -62,6 +62,8 @@ async def guarded(arg):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the copies in one module."""
+        from agraph_static._internal.edge_fix import edge_fix  # noqa: PLC0415 - imported when first needed
+
         for bridge in context.bridges:
             if not bridge.copy_of or bridge.confidence == "possible":
                 continue
@@ -82,4 +84,5 @@ async def guarded(arg):
                 "`future_discard_from_awaited_by` that it makes",
                 related=related,
                 notes=(f"{bridge.reason} ({bridge.confidence})",),
+                fix=edge_fix(context, bridge),
             )  # fmt: skip

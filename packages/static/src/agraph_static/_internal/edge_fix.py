@@ -1,0 +1,306 @@
+"""Fixes of AG101 and AG112: record the edge beside the done-callback, discard it where the wait ends.
+
+One variable holds the waiting task and is used in every call. The edge is discarded first thing in the callback,
+for when the source completes, and beside every `remove_done_callback` (or in the callback of the returned future),
+for when the wait is cancelled. A site that has no such second place gets an unsafe fix at most.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from agraph_static._internal.fixes import apply_edits
+from agraph_static._internal.model import Edit, Fix
+from agraph_static._internal.tree import dotted
+
+if TYPE_CHECKING:
+    from agraph_static._internal.bridges import Bridge
+    from agraph_static._internal.config import LintConfig
+    from agraph_static._internal.context import Context
+    from agraph_static._internal.semantics import Call, Function
+
+TASK_NAME = "_waiter_task"
+_SHIM = """\
+try:
+    from asyncio import future_add_to_awaited_by as _awaited_by_add
+    from asyncio import future_discard_from_awaited_by as _awaited_by_discard
+except ImportError:  # Python < 3.14
+
+    def _awaited_by_add(future, waiter, /):
+        pass
+
+    def _awaited_by_discard(future, waiter, /):
+        pass
+"""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A fix that is being put together."""
+
+    context: Context
+    add: str
+    discard: str
+    edits: list[Edit] = field(default_factory=list)
+
+    def insert(self, offset: int, indent: str, statement: str) -> None:
+        newline = self.context.module.tree.default_newline
+        text = self.context.module.text
+        before = newline if offset == len(text) and text and text[-1] not in "\r\n" else ""
+        self.edits.append(self.context.edit(offset, offset, f"{before}{indent}{statement}{newline}"))
+
+
+def fix_style(config: LintConfig) -> str:
+    """The configured style; `auto` takes the standard library from 3.14 on, else the inline shim."""
+    if config.fix_style != "auto":
+        return config.fix_style
+    match = re.search(r">=?\s*3\.(\d+)", config.requires_python)
+    return "stdlib-3.14" if match and int(match[1]) >= 14 else "inline-shim"
+
+
+def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
+    """The fix of one bridge; None when its shape is not one that can be fixed mechanically."""
+    call = bridge.registration
+    line = _own_line(context, call.node)
+    if line is None or call.name != "add_done_callback" or call.receiver is None or not call.args:
+        return None
+    style = fix_style(context.config)
+    inline = style == "inline-shim"
+    asyncio = _local_name(context, "asyncio")
+    prefix = f"{asyncio or 'asyncio'}." if style == "stdlib-3.14" else ""
+    draft = _Draft(
+        context,
+        "_awaited_by_add" if inline else f"{prefix}future_add_to_awaited_by",
+        "_awaited_by_discard" if inline else f"{prefix}future_discard_from_awaited_by",
+    )
+    waiter = _waiter(context, bridge)
+    if waiter is None or any(TASK_NAME in one.bindings for one in call.function.subtree()):
+        return None
+    source = context.code(call.receiver)
+    end = _after(context, line)
+    draft.insert(end, _indent(context, line), f"{draft.add}({source}, {waiter})")
+    complete = _discards(draft, bridge, waiter)
+    if complete is None:
+        return None
+    if waiter == TASK_NAME:
+        complete = complete and _has_loop(context, bridge, line)
+        _capture(draft, bridge, line, asyncio or "asyncio")
+    _imports(draft, style, needs_asyncio=asyncio is None)
+    if not _parses(context, draft.edits):
+        return None
+    return Fix(
+        "safe" if complete else "unsafe",
+        f"record the edge to `{source}` and discard it when the wait ends",
+        tuple(draft.edits),
+    )
+
+
+def _waiter(context: Context, bridge: Bridge) -> str | None:
+    """What names the waiting task: the group's parent task, or a variable that the fix makes."""
+    function = bridge.registration.function
+    if bridge.copy_of == "asyncio.TaskGroup":
+        owner = function.owner
+        known = owner is not None and "_parent_task" in context.module.attribute_owners
+        return f"{function.self_name}._parent_task" if known else None
+    if function.parent is None or isinstance(function.node, cst.Lambda):
+        return None
+    return TASK_NAME if bridge.target[0] == "v" else None
+
+
+def _discards(draft: _Draft, bridge: Bridge, waiter: str) -> bool | None:
+    """Add the discards. True: on completion and on cancellation; False: only one; None: nowhere."""
+    context, call = draft.context, bridge.registration
+    callback = context.resolver.callback(call.args[0], call.function)
+    body = callback.function if callback is not None else None
+    nested = body is not None and call.function in body.lineage() and not isinstance(body.node, cst.Lambda)
+    method = body is not None and waiter != TASK_NAME
+    inside = False
+    if callback is not None and body is not None and (nested or method):
+        parameter = context.resolver.source_parameter(callback)
+        inside = bool(parameter) and _at_top(draft, body, f"{draft.discard}({parameter}, {waiter})")
+    if method:
+        return True if inside else None
+    outer = _in_target_callback(draft, bridge, waiter)
+    removed = _beside_removals(draft, call, waiter, outer)
+    if not inside and not removed:
+        return None
+    cancelled = removed or outer is not None
+    return (inside and cancelled) or (removed and _all_in_finally(context, call))
+
+
+def _beside_removals(draft: _Draft, call: Call, waiter: str, done: Function | None) -> bool:
+    """Discard beside every `remove_done_callback` of the same callback, except in a function that is done."""
+    context = draft.context
+    wanted = context.code(call.args[0])
+    found = False
+    for function in call.function.subtree():
+        for other in function.calls if function is not done else ():
+            same = (
+                other.name == "remove_done_callback" and other.args and context.code(other.args[0]) == wanted
+            )
+            line = _own_line(context, other.node) if same else None
+            if line is not None and other.receiver is not None:
+                statement = f"{draft.discard}({context.code(other.receiver)}, {waiter})"
+                draft.insert(_after(context, line), _indent(context, line), statement)
+                found = True
+    return found
+
+
+def _all_in_finally(context: Context, call: Call) -> bool:
+    """Whether the callback is removed in a `finally`."""
+    wanted = context.code(call.args[0])
+    removals = [one for one in call.function.calls if one.name == "remove_done_callback" and one.args]
+    return any(
+        isinstance(around, cst.Finally)
+        for one in removals
+        if context.code(one.args[0]) == wanted
+        for around in context.module.ancestors(one.node)
+    )
+
+
+def _in_target_callback(draft: _Draft, bridge: Bridge, waiter: str) -> Function | None:
+    """Discard in the done-callback of the returned future, as `asyncio.shield` does; that callback."""
+    context, call = draft.context, bridge.registration
+    if call.receiver is None:
+        return None
+    root = context.flow.root(bridge.target)
+    for other in call.function.calls:
+        if other.name != "add_done_callback" or other is call or other.receiver is None or not other.args:
+            continue
+        place = context.flow.place(other.receiver, call.function)
+        callback = context.resolver.callback(other.args[0], call.function)
+        if place is None or context.flow.root(place) != root or callback is None or callback.function is None:
+            continue
+        if call.function in callback.function.lineage():
+            statement = f"{draft.discard}({context.code(call.receiver)}, {waiter})"
+            return callback.function if _at_top(draft, callback.function, statement) else None
+    return None
+
+
+def _at_top(draft: _Draft, function: Function, statement: str) -> bool:
+    """Insert a statement as the first of a function, after its docstring."""
+    node = function.node
+    if not isinstance(node, cst.FunctionDef) or not isinstance(node.body, cst.IndentedBlock):
+        return False
+    body = list(node.body.body)
+    if len(body) > 1 and _is_docstring(body[0]):
+        body.pop(0)
+    first = body[0]
+    start = draft.context.module.positions.line_start(draft.context.start(first))
+    draft.insert(start, _indent(draft.context, first), statement)
+    return True
+
+
+def _is_docstring(node: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
+    if not isinstance(node, cst.SimpleStatementLine) or not isinstance(node.body[0], cst.Expr):
+        return False
+    return isinstance(node.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+
+
+def _has_loop(context: Context, bridge: Bridge, line: cst.SimpleStatementLine) -> bool:
+    """Whether `current_task` cannot raise where the fix calls it."""
+    function = bridge.registration.function
+    in_scope = context.module.parents.get(id(context.module.parents.get(id(line)))) is function.node
+    return function.is_async or bool(_loop_of(context, bridge, in_scope=in_scope))
+
+
+def _capture(draft: _Draft, bridge: Bridge, line: cst.CSTNode, asyncio: str) -> None:
+    """Keep the waiting task in a variable, before the first loop or branch that adds the callback."""
+    context, function = draft.context, bridge.registration.function
+    outermost: cst.CSTNode = line
+    for one in context.module.ancestors(line):
+        if one is function.node:
+            break
+        if isinstance(one, cst.BaseStatement):
+            outermost = one
+    loop = "" if function.is_async else _loop_of(context, bridge, in_scope=outermost is line)
+    start = context.module.positions.line_start(context.start(outermost))
+    draft.insert(start, _indent(context, outermost), f"{TASK_NAME} = {asyncio}.current_task({loop})")
+
+
+def _loop_of(context: Context, bridge: Bridge, *, in_scope: bool) -> str:
+    """The loop to name in a function that may be called without a running one; empty when none is at hand.
+
+    `current_task()` raises without a running loop, `current_task(loop)` does not.
+    """
+    if in_scope:
+        return f"{context.code(bridge.source)}.get_loop()"
+    for name, bindings in bridge.registration.function.bindings.items():
+        values = [one.value for one in bindings if isinstance(one.value, cst.Call)]
+        if values and all(
+            dotted(one.func).endswith(("get_event_loop", "get_running_loop")) for one in values
+        ):
+            return name
+    return ""
+
+
+def _imports(draft: _Draft, style: str, *, needs_asyncio: bool) -> None:
+    """Put what the new calls need once after the last import of the module."""
+    context = draft.context
+    text = context.module.text
+    lines = []
+    if needs_asyncio:
+        lines.append("import asyncio\n")
+    if style == "inline-shim" and "_awaited_by_add" not in text:
+        lines.append("\n" + _SHIM)
+    elif style == "agraph-core" and "from agraph import future_add_to_awaited_by" not in text:
+        lines.append("from agraph import future_add_to_awaited_by, future_discard_from_awaited_by\n")
+    if lines:
+        block = "".join(lines).replace("\n", context.module.tree.default_newline)
+        draft.edits.append(context.edit(*(2 * (_after_imports(context),)), block))
+
+
+def _after_imports(context: Context) -> int:
+    last: cst.CSTNode | None = None
+    for node in context.module.tree.body:
+        imports = isinstance(node, cst.SimpleStatementLine) and isinstance(
+            node.body[0], (cst.Import, cst.ImportFrom)
+        )
+        if imports or (last is None and _is_docstring(node)):
+            last = node
+    return 0 if last is None else _after(context, last)
+
+
+def _own_line(context: Context, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
+    """The statement line that consists of a call alone."""
+    expression = context.module.parents.get(id(node))
+    line = context.module.parents.get(id(expression)) if expression is not None else None
+    block = context.module.parents.get(id(line)) if line is not None else None
+    alone = (
+        isinstance(expression, cst.Expr) and isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
+    )
+    return (
+        line
+        if alone and isinstance(line, cst.SimpleStatementLine) and isinstance(block, cst.IndentedBlock)
+        else None
+    )
+
+
+def _indent(context: Context, node: cst.CSTNode) -> str:
+    start = context.start(node)
+    return context.module.text[context.module.positions.line_start(start) : start]
+
+
+def _after(context: Context, node: cst.CSTNode) -> int:
+    """Where the line after a statement begins."""
+    text = context.module.text
+    end = context.module.positions.offsets(node)[1]
+    newline = text.find("\n", max(end - 1, 0))
+    return len(text) if newline < 0 else newline + 1
+
+
+def _local_name(context: Context, dotted_name: str) -> str | None:
+    return next((local for local, full in context.module.imports.items() if full == dotted_name), None)
+
+
+def _parses(context: Context, edits: list[Edit]) -> bool:
+    try:
+        ast.parse(apply_edits(context.module.text, edits))
+    except SyntaxError:
+        return False
+    return True
