@@ -57,7 +57,7 @@ def snapshots(draw):
         st.none() | st.floats(0, 1e9), names, st.booleans(),
         st.none() | st.dictionaries(names, st.none() | names | st.integers(), max_size=2),
     )  # fmt: skip
-    nodes = [Node(id, *draw(rows)) for id in ids]
+    nodes = [Node(number, *draw(rows)) for number in ids]
     kinds = [node.kind for node in nodes]
     nodes.sort(key=lambda node: kinds.index(node.kind))
     edge = st.builds(

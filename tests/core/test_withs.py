@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+
 from agraph._internal import withs
 from agraph._internal.withs import blocks_at, open_managers
 
@@ -80,7 +81,7 @@ async def nested_with_loops_and_handlers():
 async def in_handler():
     async with Manager("a"):
         try:
-            raise KeyError
+            {}["missing"]
         except KeyError:
             await Suspend()
 
@@ -109,7 +110,7 @@ async def leaving():
 async def leaving_with_an_exception():
     with contextlib.suppress(KeyError):
         async with Manager("a"), Manager("b", slow_exit=True):
-            raise KeyError
+            {}["missing"]
 
 
 async def bound_exit_in_a_local():
@@ -134,7 +135,7 @@ async def look_alike_local_and_a_real_block():
 
 async def awaited_in_arguments():
     async with Manager("a"):
-        print([1, await Suspend()])
+        assert [1, await Suspend()]
 
 
 async def comprehension():

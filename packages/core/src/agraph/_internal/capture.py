@@ -97,7 +97,7 @@ class _Work:
         self._resources.finish()
         for fact in facts:
             for held in fact.held:
-                self._resources.hold(fact.number, held.manager, held.site)
+                self._resources.hold(fact.number, held)
         self._resources.hand_over()
         if self.where == "thread":
             self._check(facts)

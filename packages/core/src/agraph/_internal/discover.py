@@ -9,7 +9,7 @@ from asyncio import events, tasks
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.compat import TASKS_ARE_KEPT_PER_LOOP
-from agraph._internal.futures import instance_dict, is_pending, loop_of
+from agraph._internal.futures import instance_dict, is_pending, is_task, loop_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,21 +35,33 @@ def find_loops() -> dict[int, tuple[Loop, int | None]]:
     Returns:
         By `id` of the loop: the loop, and the identifier of the thread that runs it (None: it is stopped).
     """
-    found: dict[int, tuple[Loop, int | None]] = {}
-    for thread, top in sys._current_frames().items():
-        for frame in frames_of(top):
-            loop = _loop_run_by(frame)
-            if loop is not None:
-                found.setdefault(id(loop), (loop, thread))
+    found = _loops_on_threads()
     running = events._get_running_loop()
     if running is not None:
         found.setdefault(id(running), (running, _this_thread()))
     for task in _tasks_in_weak_sets():
         loop = loop_of(task)
-        found.setdefault(id(loop), (loop, _thread_of(loop)))
+        if id(loop) not in found:
+            found[id(loop)] = loop, _thread_of(loop)
     if TASKS_ARE_KEPT_PER_LOOP:
         for loop in _loops_without_frames():
-            found.setdefault(id(loop), (loop, _thread_of(loop)))
+            if id(loop) not in found:
+                found[id(loop)] = loop, _thread_of(loop)
+    return found
+
+
+def _loops_on_threads() -> dict[int, tuple[Loop, int | None]]:
+    found: dict[int, tuple[Loop, int | None]] = {}
+    frame: FrameType | None = None
+    for thread, top in sys._current_frames().items():
+        frame = top
+        while frame is not None:
+            loop = _loop_run_by(frame)
+            if loop is not None:
+                found.setdefault(id(loop), (loop, thread))
+            frame = frame.f_back
+    # One of them is the frame of this very call: a variable that held it would keep all of it alive.
+    del top
     return found
 
 
@@ -75,11 +87,7 @@ def _thread_of(loop: Loop) -> int | None:
     if issubclass(type(loop), asyncio.BaseEventLoop):
         thread = instance_dict(loop, asyncio.BaseEventLoop).get("_thread_id")
         return thread if isinstance(thread, int) else None
-    for thread, top in sys._current_frames().items():
-        for frame in frames_of(top):
-            if frame.f_code is _RUNNER_RUN and _loop_run_by(frame) is loop:
-                return thread
-    return None
+    return next((thread for other, thread in _loops_on_threads().values() if other is loop), None)
 
 
 def _loops_without_frames() -> list[Loop]:
@@ -134,9 +142,14 @@ def find_tasks(loops: Iterable[Loop]) -> tuple[list[Task], list[str]]:
     errors: list[str] = []
     if TASKS_ARE_KEPT_PER_LOOP:
         for loop in loops:
-            try:
-                # Reads the C list of every thread's tasks, with the world stopped (Modules/_asynciomodule.c).
-                found.update((id(task), task) for task in tasks.all_tasks(loop))
-            except RuntimeError as error:
-                errors.append(f"the tasks of a {type(loop).__name__} could not be listed: {error}")
+            found.update((id(task), task) for task in _tasks_of(loop, errors))
     return [task for task in found.values() if is_pending(task)], errors
+
+
+def _tasks_of(loop: Loop, errors: list[str]) -> Iterable[Task]:
+    try:
+        # Reads the C list of every thread's tasks, with the world stopped (Modules/_asynciomodule.c).
+        return tasks.all_tasks(loop)
+    except Exception as error:  # noqa: BLE001 - it asks each task `done()`, which a subclass may define
+        errors.append(f"asyncio could not list the tasks of a loop ({error!r}): all objects were searched")
+        return [item for item in gc.get_objects() if is_task(item) and loop_of(item) is loop]

@@ -44,11 +44,13 @@ class Held(NamedTuple):
 
     Attributes:
         manager: The lock, semaphore, timeout, or a manager that this file does not know.
-        site: Index of the site of the frame whose block is open.
+        code: The code of the function whose block is open.
+        line: The line of its `with`, or of its `async for`.
     """
 
     manager: object
-    site: int
+    code: types.CodeType
+    line: int
 
 
 def held_by(stack: list[Standing]) -> tuple[list[Held], bool]:
@@ -68,11 +70,13 @@ def held_by(stack: list[Standing]) -> tuple[list[Held], bool]:
             unread = True
             continue
         inner = stack[position + 1] if position + 1 < len(stack) else None
+        code = standing.frame.f_code
+        taken = list(zip(managers, standing.blocks.lines, strict=True))
         if standing.blocks.iterates:
-            managers = managers + _generators_on(standing.owner, inner)
-        for manager in managers:
+            taken += ((item, standing.frame.f_lineno or 0) for item in _generators_on(standing.owner, inner))
+        for manager, line in taken:
             if not _released(manager, inner):
-                held += (Held(found, standing.site) for found in _expand(manager))
+                held += (Held(found, code, line) for found in _expand(manager))
     return held, unread
 
 

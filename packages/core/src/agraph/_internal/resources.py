@@ -9,10 +9,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.futures import instance_dict, is_future, is_pending, is_task
+from agraph._internal.model import Site
 from agraph._internal.waits import Part, Wait, wait_of_future
 
 if TYPE_CHECKING:
     from agraph._internal.builder import Builder
+    from agraph._internal.holders import Held
     from agraph._internal.model import NodeKind
 
 NO_PRODUCER = "no known task completes this future"
@@ -122,12 +124,13 @@ class Resources:
         )
         self.waited[number] = part
 
-    def hold(self, holder: int, manager: object, site: int) -> None:
+    def hold(self, holder: int, held: Held) -> None:
         """Note that a task holds a lock or semaphore, if that is what it is."""
-        kind = next((kind for base, kind in _KINDS if issubclass(type(manager), base)), None)
+        kind = next((kind for base, kind in _KINDS if issubclass(type(held.manager), base)), None)
         if kind is None:
             return
-        number = self._part(Part(manager, kind))
+        number = self._part(Part(held.manager, kind))
+        site = self._builder.sites.site(Site(held.code.co_filename, held.code.co_qualname, held.line))
         self._builder.change(number, open="")
         self._builder.edge(number, holder, "held_by", "exact", site)
 

@@ -7,7 +7,6 @@ import types
 from asyncio import events, tasks
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agraph._internal.discover import frames_of
 from agraph._internal.futures import coroutine_of, is_future, is_pending, loop_of, name_of, waiter_of
 from agraph._internal.holders import Held, Standing, deadline_of, held_by
 from agraph._internal.waits import Wait, wait_of_task
@@ -79,7 +78,7 @@ def describe_task(builder: Builder, number: int, task: object, running: bool, cl
     if running:
         waiter = None
         places = _running_places(builder, stack) or places
-    held, unread = held_by(stack) if any(s.blocks.open or s.blocks.iterates for s in stack) else ([], False)
+    held, unread = held_by(stack) if any(s.blocks.lines or s.blocks.iterates for s in stack) else ([], False)
     wait = None if waiter is None else wait_of_task(links, waiter)
     deadline = _earlier(deadline_of(held), None if wait is None else wait.timer)
     loop = builder.known(loop_of(task))
@@ -141,14 +140,23 @@ def _running_places(builder: Builder, stack: list[Standing]) -> tuple[int, ...]:
         return ()
     root = stack[0].frame
     for top in sys._current_frames().values():
-        frames = []
-        for frame in frames_of(top):
-            if frame.f_code is _HANDLE_RUN:
-                break
-            frames.append(frame)
-            if frame is root:
-                shown = (frame for frame in frames if not _is_own(frame))
-                return tuple(builder.sites.place(frame)[0] for frame in shown)
+        places = _places_down_to(root, builder, top)
+        if places:
+            del top  # it may be the frame of this very call
+            return places
+    return ()
+
+
+def _places_down_to(root: types.FrameType, builder: Builder, top: types.FrameType) -> tuple[int, ...]:
+    """The stack from `top` to `root`; empty when `root` is not on it."""
+    places: list[int] = []
+    frame: types.FrameType | None = top
+    while frame is not None and frame.f_code is not _HANDLE_RUN:
+        if not _is_own(frame):
+            places.append(builder.sites.place(frame)[0])
+        if frame is root:
+            return tuple(places)
+        frame = frame.f_back
     return ()
 
 

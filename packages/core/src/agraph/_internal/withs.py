@@ -48,18 +48,18 @@ class Blocks(NamedTuple):
     """The blocks of a frame at one instruction.
 
     Attributes:
-        open: How many are open: entered, and not being left.
+        lines: The line of each `with` that is open, entered and not being left; outermost first.
         stacked: How many managers are on the value stack; one more while one is entered, or left by an
             exception.
         iterates: Whether the code has an `async for`, so that an async generator may stand on the stack.
     """
 
-    open: int
+    lines: tuple[int, ...]
     stacked: int
     iterates: bool = False
 
 
-NO_BLOCKS = Blocks(0, 0)
+NO_BLOCKS = Blocks((), 0)
 
 
 def blocks_at(code: types.CodeType, lasti: int) -> Blocks:
@@ -70,23 +70,30 @@ def blocks_at(code: types.CodeType, lasti: int) -> Blocks:
         lasti: Its `f_lasti`.
 
     Returns:
-        How many are open and how many are on the value stack.
+        Which are open and how many are on the value stack.
     """
     if not code.co_exceptiontable or lasti < 0:
         return NO_BLOCKS
     bytecode = code.co_code
     iterates = _END_ASYNC_FOR in bytecode[::2]
     entries = list(_entries(code.co_exceptiontable))
-    count, position, seen = 0, lasti, set[int]()
+    handlers: list[int] = []
+    position, seen = lasti, set[int]()
     while position not in seen:
         seen.add(position)
         target = next((target for start, end, target in entries if start <= position < end), None)
         if target is None:
             break
         if bytecode[target] == _PUSH_EXC_INFO and bytecode[target + 2] == _WITH_EXCEPT_START:
-            count += 1
+            handlers.insert(0, target)
         position = target
-    return Blocks(count, count + _in_between(bytecode, lasti), iterates)
+    # The handler has the line of the `with` itself.
+    lines = tuple(_line_of(code, handler) for handler in handlers)
+    return Blocks(lines, len(lines) + _in_between(bytecode, lasti), iterates)
+
+
+def _line_of(code: types.CodeType, offset: int) -> int:
+    return next((line or 0 for start, end, line in code.co_lines() if start <= offset < end), 0)
 
 
 def _entries(table: bytes) -> Iterator[tuple[int, int, int]]:
@@ -130,14 +137,14 @@ def open_managers(owner: object, blocks: Blocks) -> list[object] | None:
     Returns:
         The managers, outermost first; None when they cannot be told from other objects.
     """
-    if not blocks.open:
+    if not blocks.lines:
         return []
     found = list(_stacked(gc.get_referents(owner)))
     if len(found) < blocks.stacked:
         return None
     # Locals come before the value stack: of all that look like managers the last ones are.
     stacked = found[len(found) - blocks.stacked :]
-    return stacked[: blocks.open]
+    return stacked[: len(blocks.lines)]
 
 
 def _stacked(referents: list[object]) -> Iterator[object]:

@@ -1,0 +1,177 @@
+"""Limits, errors, and that nothing of the application is run, changed or kept."""
+
+import asyncio
+import gc
+import sys
+import threading
+import weakref
+
+from live import end, forever, parked, start
+from snapshots import captured, in_thread, run, task, through_context_manager
+
+import agraph
+
+
+def test_max_tasks_says_what_was_cut():
+    async def main():
+        tasks = [start(forever(), f"t{number}") for number in range(5)]
+        await parked(*tasks)
+        snapshot = agraph.capture(max_tasks=2)
+        await end(*tasks)
+        return snapshot
+
+    snapshot = run(main())
+    assert len([n for n in snapshot.tasks if n.state != "unknown"]) == 2
+    assert not snapshot.capture.complete
+    assert "4 of 6 tasks" in snapshot.capture.cut[0]
+
+
+def test_what_one_task_does_wrong_costs_only_its_detail(monkeypatch):
+    from agraph._internal import capture as module
+
+    real = module.describe_task
+
+    def fails_for_bad(builder, number, task, *rest):
+        if task.get_name() == "bad":
+            raise ZeroDivisionError
+        return real(builder, number, task, *rest)
+
+    async def bad():
+        await forever()
+
+    monkeypatch.setattr(module, "describe_task", fails_for_bad)
+
+    async def main():
+        return await captured(bad(), forever())
+
+    snapshot = run(main())
+    assert task(snapshot, "forever").state == "waiting"
+    assert any("ZeroDivisionError" in sentence for sentence in snapshot.capture.errors)
+    assert [n.open for n in snapshot.tasks if n.state == "unknown"] == ["it could not be read"]
+
+
+class Hostile:
+    """Everything that runs when somebody looks at it."""
+
+    def __getattribute__(self, name):
+        raise AssertionError(f"agraph read {name}")
+
+    def __repr__(self):
+        raise AssertionError("agraph called repr")
+
+    __eq__ = __hash__ = __bool__ = __len__ = __iter__ = __repr__
+
+
+def test_no_code_of_the_application_runs():
+    class HostileTask(asyncio.Task):
+        armed = False
+
+        def __getattribute__(self, name):
+            # asyncio.all_tasks itself asks these, and nobody else can list the tasks of 3.14.
+            if HostileTask.armed and name not in ("done", "get_loop"):
+                raise AssertionError(f"agraph read {name}")
+            return super().__getattribute__(name)
+
+    async def main():
+        async def holds(thing):
+            await forever()
+            del thing
+
+        loop = asyncio.get_running_loop()
+        tasks = [HostileTask(holds(Hostile()), loop=loop, name="hostile") for _ in range(2)]
+        await asyncio.sleep(0)
+        HostileTask.armed = True
+        try:
+            snapshot = agraph.capture()
+        finally:
+            HostileTask.armed = False
+        await end(*tasks)
+        return snapshot
+
+    snapshot = run(main())
+    assert [n.name for n in snapshot.tasks if n.name == "hostile"] == ["hostile"] * 2
+    assert snapshot.capture.errors == ()
+
+
+async def keeps_and_locks(value, lock):
+    kept = [value]
+    async with lock:
+        await forever()
+    del kept
+
+
+def test_nothing_of_the_application_is_changed_or_kept():
+    async def main():
+        lock, data = asyncio.Lock(), object()
+
+        tasks = [start(keeps_and_locks(data, lock), "holds"), start(through_context_manager(lock), "wants")]
+        await parked(*tasks)
+        coroutines = [item.get_coro() for item in tasks]
+        watched = [lock, data, *tasks, *coroutines]
+        agraph.capture()  # the first one makes frame objects, which belong to the interpreter
+        before = [sys.getrefcount(item) for item in watched]
+        weak = [weakref.getweakrefcount(item) for item in (lock, *tasks, *coroutines)]
+        snapshots = [agraph.capture() for _ in range(3)]
+        after = [sys.getrefcount(item) for item in watched]
+        assert after == before
+        assert [weakref.getweakrefcount(item) for item in (lock, *tasks, *coroutines)] == weak
+        ended = [weakref.ref(item) for item in (lock, *tasks)]
+        await end(*tasks)
+        del lock, data, tasks, coroutines, watched
+        gc.collect()
+        return snapshots, ended
+
+    snapshots, ended = run(main())
+    gc.collect()
+    assert len(snapshots) == 3
+    assert [reference() for reference in ended] == [None] * 3
+
+
+def test_captures_from_another_thread_while_tasks_run():
+    """Nothing may be claimed of tasks that move; a capture under way never fails."""
+    stop = threading.Event()
+
+    async def main(ready):
+        lock = asyncio.Lock()
+
+        async def works():
+            while not stop.is_set():
+                async with lock:
+                    await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(20):
+                group.create_task(works())
+            ready()
+
+    thread = in_thread(main)
+    snapshots = [agraph.capture() for _ in range(100)]
+    stop.set()
+    thread.join(20)
+    assert all(not snapshot.capture.errors for snapshot in snapshots)
+    assert any(len(snapshot.tasks) > 20 for snapshot in snapshots)
+    for snapshot in snapshots:
+        assert agraph.Snapshot.from_dict(snapshot.to_dict()).edges is not None
+
+
+def test_a_task_whose_done_raises_is_found_all_the_same():
+    class Broken(asyncio.Task):
+        armed = False
+
+        def done(self):
+            if Broken.armed:
+                raise ZeroDivisionError
+            return super().done()
+
+    async def main():
+        broken = Broken(forever(), loop=asyncio.get_running_loop(), name="broken")
+        await asyncio.sleep(0)
+        Broken.armed = True
+        try:
+            snapshot = agraph.capture()
+        finally:
+            Broken.armed = False
+        await end(broken)
+        return snapshot
+
+    assert "broken" in [n.name for n in run(main()).tasks]
