@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from agraph_static._internal.errors import ConfigError
 from agraph_static._internal.model import CONFIDENCES, Confidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FixStyle = Literal["auto", "inline-shim", "agraph-core", "stdlib-3.14"]
 WrapperRole = Literal["task", "future", "chain", "resolve", "callback"]
@@ -107,6 +108,12 @@ def load_config(start: Path | str = ".") -> LintConfig:
     return LintConfig() if nearest is None else _from_document(*nearest)
 
 
+def _near(word: str, known: Iterable[str], n: int = 1) -> list[str]:
+    import difflib  # noqa: PLC0415 - only for a message
+
+    return difflib.get_close_matches(word, known, n=n)
+
+
 def _tool_table(document: dict[str, Any]) -> dict[str, Any]:
     table = document.get("tool", {})
     table = table.get("agraph", {}) if isinstance(table, dict) else {}
@@ -114,6 +121,8 @@ def _tool_table(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - only where there is a file to read
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -140,7 +149,7 @@ def _from_document(file: Path, document: dict[str, Any]) -> LintConfig:
 
 
 def _unknown_key(file: Path, key: str) -> ConfigError:
-    near = difflib.get_close_matches(key.replace("_", "-"), _READERS, n=1)
+    near = _near(key.replace("_", "-"), _READERS, n=1)
     hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(sorted(_READERS))}"
     return ConfigError(f"{file}: unknown key `{key}` in `[tool.agraph.lint]`", help=hint)
 
@@ -182,7 +191,7 @@ def check_codes(codes: tuple[str, ...], *, where: str) -> None:
     for code in codes:
         if code == "ALL" or (code and any(one.startswith(code) for one in known)):
             continue
-        near = difflib.get_close_matches(code.upper(), known, n=1)
+        near = _near(code.upper(), known, n=1)
         hint = f"did you mean `{near[0]}`?" if near else f"known rules: {', '.join(known)}"
         raise ConfigError(f"{where}: no rule is called `{code}`", help=hint)
 
@@ -204,7 +213,7 @@ def _wrappers(file: Path, key: str, value: object) -> tuple[tuple[str, WrapperRo
 def _choice(file: Path, key: str, value: object, choices: tuple[str, ...]) -> Any:  # noqa: ANN401 - one of the choices
     if value in choices:
         return value
-    near = difflib.get_close_matches(str(value), choices, n=1)
+    near = _near(str(value), choices, n=1)
     hint = f"did you mean `{near[0]}`?" if near else ""
     listed = ", ".join(f"`{choice}`" for choice in choices)
     raise ConfigError(f"{file}: `tool.agraph.lint.{key}` must be one of {listed}, not `{value}`", help=hint)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
 from agraph_static._internal.config import DEFAULT_EXCLUDE, LintConfig
 from agraph_static._internal.model import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from pathspec import GitIgnoreSpec
 
 SUFFIXES = (".py", ".pyi", ".pyw")
 
@@ -61,7 +61,8 @@ class _Walker:
         self.skipped = 0
         self.excluded_names = frozenset(DEFAULT_EXCLUDE)
         root = os.path.realpath(config.root or ".")
-        self.exclude = _Ignore(_with_separator(root), GitIgnoreSpec.from_lines(config.exclude))
+        self.base = _with_separator(root)
+        self.exclude = [_Ignore(self.base, _patterns(config.exclude))] if config.exclude else []
 
     def add(self, given: str) -> None:
         """Take one path of the command line."""
@@ -86,11 +87,11 @@ class _Walker:
 
     def _excluded_anywhere(self, path: str) -> bool:
         """Whether the path, or a folder on the way from the root to it, is left out."""
-        base = self.exclude.base
+        base = self.base
         below = path.removeprefix(base)
         if self.excluded_names.intersection(PurePath(below).parts[:-1]):
             return True
-        ignores = [self.exclude]
+        ignores = list(self.exclude)
         folder = base
         for part in (*PurePath(below).parts[:-1], ""):
             if self.config.respect_gitignore and path.startswith(base):
@@ -103,7 +104,7 @@ class _Walker:
         return False
 
     def _walk(self, given: str, real: str) -> None:
-        ignores = [self.exclude, *(self._parent_ignores(real) if self.config.respect_gitignore else ())]
+        ignores = [*self.exclude, *(self._parent_ignores(real) if self.config.respect_gitignore else ())]
         seen: set[str] = set()
         stack = [(given, real, tuple(ignores))]
         while stack:
@@ -156,6 +157,12 @@ class _Walker:
         return []
 
 
+def _patterns(lines: Iterable[str]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 40 ms, and only where something is ignored
+
+    return GitIgnoreSpec.from_lines(lines)
+
+
 def _with_separator(folder: str) -> str:
     return folder if folder.endswith(os.sep) else folder + os.sep
 
@@ -163,7 +170,7 @@ def _with_separator(folder: str) -> str:
 def _gitignore(folder: str) -> Iterator[_Ignore]:
     try:
         with open(os.path.join(folder, ".gitignore"), encoding="utf-8", errors="replace") as file:
-            yield _Ignore(_with_separator(folder), GitIgnoreSpec.from_lines(file))
+            yield _Ignore(_with_separator(folder), _patterns(file))
     except OSError:
         return
 

@@ -1,8 +1,9 @@
 """Fixes of AG101 and AG112: record the edge beside the done-callback, discard it where the wait ends.
 
-One variable holds the waiting task and is used in every call. The edge is discarded first thing in the callback,
-for when the source completes, and beside every `remove_done_callback` (or in the callback of the returned future),
-for when the wait is cancelled. A site that has no such second place gets an unsafe fix at most.
+One variable holds the waiting task and is used in every call. The edge is discarded first thing in the
+callback, for when the source completes, and beside every `remove_done_callback` (or in the callback of the
+returned future), for when the wait is cancelled. A site that has no such second place gets an unsafe fix at
+most.
 """
 
 from __future__ import annotations

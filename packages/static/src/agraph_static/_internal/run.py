@@ -5,44 +5,126 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from agraph_static._internal import triage
 from agraph_static._internal.config import LintConfig
 from agraph_static._internal.discover import discover
-from agraph_static._internal.engine import lint_source, sort_key
+from agraph_static._internal.engine import sort_key
 from agraph_static._internal.model import FileError, Finding, LintResult
+from agraph_static._internal.pool import lint_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from agraph_static._internal.cache import Cache
 
-def lint_paths(paths: Iterable[str | os.PathLike[str]], config: LintConfig | None = None) -> LintResult:
+PARSE_ALL_BYTES = 4_000_000
+"""Up to this size, found files that cannot hold a finding are parsed too, for AG001: about a second."""
+
+
+def lint_paths(
+    paths: Iterable[str | os.PathLike[str]],
+    config: LintConfig | None = None,
+    *,
+    jobs: int | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> LintResult:
     """Lint files and folders.
 
     Args:
         paths: Files, which are always linted unless `config.force_exclude` is set, and folders, which are
             walked.
         config: What to lint and report; the defaults when None. See `load_config`.
+        jobs: Number of processes; None chooses by the amount of work, 1 uses this process alone.
+        cache_dir: Where findings are remembered between runs; None for not at all.
 
     Returns:
         The findings and how many files were checked, skipped and failed. Paths that cannot be read are among
-        `errors`; the other files are linted all the same.
+        `errors`; the other files are linted all the same. In a tree with more than 4 MB of files that
+        cannot hold a finding, those are not parsed, and a note says so.
     """
     config = config or LintConfig()
-    found = discover(paths, config)
-    findings: list[Finding] = []
-    errors = list(found.errors)
-    checked = 0
-    ignores = _PerFileIgnores(config)
+    given = [os.fspath(path) for path in paths]
+    found = discover(given, config)
+    run = _Run(config, _open_cache(cache_dir, config) if cache_dir is not None else None)
     for file in found.files:
+        run.look(file, named=file in given)
+    run.lint(jobs)
+    findings = sorted(_PerFileIgnores(config).keep_all(run.findings), key=sort_key)
+    errors = (*found.errors, *run.errors)
+    checked = len(found.files) - len(run.errors)
+    return LintResult(
+        tuple(findings), checked, found.skipped, len(errors), errors, (*found.notes, *run.notes)
+    )
+
+
+def _open_cache(directory: str | os.PathLike[str], config: LintConfig) -> Cache:
+    from agraph_static._internal.cache import Cache  # noqa: PLC0415 - imported when first needed
+
+    return Cache(directory, config)
+
+
+class _Run:
+    """What is known of the files while they are linted."""
+
+    def __init__(self, config: LintConfig, cache: Cache | None) -> None:
+        self.config = config
+        self.cache = cache
+        self.wrappers = [name for name, _ in config.extra_wrappers]
+        self.findings: list[Finding] = []
+        self.errors: list[FileError] = []
+        self.notes: list[str] = []
+        self.suspects: list[tuple[str, int]] = []
+        self.others: list[tuple[str, int]] = []
+
+    def look(self, file: str, *, named: bool) -> None:
+        """Take a file's findings from the cache, or put it among those to lint."""
+        known = self.cache.unchanged(file) if self.cache is not None else None
+        if known is not None:
+            self.findings.extend(known)
+            return
+        data = self._read(file)
+        if data is None:
+            return
+        known = self.cache.same_content(file, data) if self.cache is not None else None
+        if known is not None:
+            self.findings.extend(known)
+        elif named or triage.may_matter(data, self.wrappers) or b"agraph:" in data:
+            self.suspects.append((file, len(data)))
+        else:
+            self.others.append((file, len(data)))
+
+    def _read(self, file: str) -> bytes | None:
         try:
             with open(file, "rb") as opened:  # noqa: PTH123 - as discover.py does
-                data = opened.read()
+                return opened.read()
         except OSError as error:
-            errors.append(FileError(file, f"cannot read the file: {error.strerror or error}"))
-            continue
-        checked += 1
-        findings.extend(ignores.keep(file, lint_source(data, file, config)))
-    findings.sort(key=sort_key)
-    return LintResult(tuple(findings), checked, found.skipped, len(errors), tuple(errors), found.notes)
+            self.errors.append(FileError(file, f"cannot read the file: {error.strerror or error}"))
+            return None
+
+    def lint(self, jobs: int | None) -> None:
+        """Lint what is left, and remember it."""
+        others = self.others
+        if sum(size for _, size in others) > PARSE_ALL_BYTES:
+            self.notes.append(
+                f"{len(others)} files that cannot hold a finding were not parsed; name one to have it parsed"
+            )
+            for file, _ in others if self.cache is not None else ():
+                self._remember(file, [])
+            others = []
+        for file, result in lint_files([*self.suspects, *others], self.config, jobs):
+            if isinstance(result, FileError):
+                self.errors.append(result)
+                continue
+            self.findings.extend(result)
+            self._remember(file, result)
+        if self.cache is not None:
+            self.cache.save()
+
+    def _remember(self, file: str, findings: list[Finding]) -> None:
+        if self.cache is not None:
+            data = self._read(file)
+            if data is not None:
+                self.cache.store(file, data, findings)
 
 
 class _PerFileIgnores:
@@ -52,18 +134,23 @@ class _PerFileIgnores:
         self.root = os.path.realpath(config.root or ".")
         self.rules = []
         if config.per_file_ignores:
-            from pathspec import GitIgnoreSpec  # noqa: PLC0415 - imported when first needed
+            from pathspec import GitIgnoreSpec  # noqa: PLC0415 - most projects have none
 
             self.rules = [
                 (GitIgnoreSpec.from_lines([pattern]), codes) for pattern, codes in config.per_file_ignores
             ]
 
-    def keep(self, path: str, findings: list[Finding]) -> list[Finding]:
-        """The findings that are not ignored in this file."""
-        if not findings or not self.rules:
+    def keep_all(self, findings: list[Finding]) -> list[Finding]:
+        """The findings that are not ignored in their files."""
+        if not self.rules:
             return findings
-        relative = os.path.relpath(os.path.realpath(path), self.root).replace(os.sep, "/")
-        ignored = tuple(code for spec, codes in self.rules if spec.match_file(relative) for code in codes)
+        ignored = {path: self._ignored(path) for path in {one.path for one in findings}}
         return [
-            one for one in findings if not any(one.code.startswith(code) or code == "ALL" for code in ignored)
+            one
+            for one in findings
+            if not any(one.code.startswith(code) or code == "ALL" for code in ignored[one.path])
         ]
+
+    def _ignored(self, path: str) -> tuple[str, ...]:
+        relative = os.path.relpath(os.path.realpath(path), self.root).replace(os.sep, "/")
+        return tuple(code for spec, codes in self.rules if spec.match_file(relative) for code in codes)

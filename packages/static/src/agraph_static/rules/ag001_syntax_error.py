@@ -15,6 +15,9 @@ class SyntaxErrorRule(Rule):
 No rule can say anything about a file that Python itself cannot read. The finding points at the line where
 the parser gave up. It cannot be suppressed by a comment, since comments of such a file cannot be read either.
 
+Files that are named are always parsed. In folders with more than 4 MB of files that cannot hold a finding
+of any other rule, those files are not parsed, and a note says how many there are.
+
 The grammar is that of the Python that runs agraph. Run it with the newest Python your code is written for."""
     good = ("total = 1 + 2\n",)
     bad = ("total = 1 +  # error: AG001\n",)

@@ -1,0 +1,124 @@
+"""Runs over many files: the cache, several processes, what is parsed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from agraph_static import LintConfig, LintResult, lint_paths
+from agraph_static._internal import pool, run
+from pathlib import Path
+
+if TYPE_CHECKING:
+    pass
+
+BAD = """\
+import asyncio
+
+async def f(task: asyncio.Task):
+    waiter = asyncio.Future()
+
+    def done(task):
+        waiter.set_result(None)
+
+    task.add_done_callback(done)
+    await waiter
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    root.mkdir()
+    for number in range(6):
+        (root / f"m{number}.py").write_text(BAD if number % 2 else "x = 1\n", encoding="utf-8")
+    (root / "broken.py").write_text("def f(:\n", encoding="utf-8")
+    return root
+
+
+def codes(result: LintResult) -> list[tuple[str, str]]:
+    return [(Path(one.path).name, one.code) for one in result.findings]
+
+
+EXPECTED = [("broken.py", "AG001"), ("m1.py", "AG101"), ("m3.py", "AG101"), ("m5.py", "AG101")]
+
+
+def test_findings_are_sorted_and_files_counted(project: Path):
+    result = lint_paths([project])
+    assert codes(result) == EXPECTED
+    assert (result.checked, result.skipped, result.failed) == (7, 0, 0)
+
+
+def test_several_processes_find_the_same(project: Path):
+    assert lint_paths([project], jobs=2) == lint_paths([project], jobs=1)
+
+
+def test_with_other_threads_no_process_is_forked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    assert pool._context().get_start_method() == "spawn"
+
+
+def test_the_cache_gives_what_a_run_gives(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cache = tmp_path / "cache"
+    first = lint_paths([project], cache_dir=cache)
+    read: list[str] = []
+    real = run._Run._read
+    monkeypatch.setattr(run._Run, "_read", lambda self, file: read.append(file) or real(self, file))
+    assert lint_paths([project], cache_dir=cache) == first
+    assert read == []
+    assert any(one.fix is not None for one in first.findings)
+
+
+def test_the_cache_sees_a_change_a_touch_and_another_configuration(project: Path, tmp_path: Path):
+    cache = tmp_path / "cache"
+    lint_paths([project], cache_dir=cache)
+    (project / "m1.py").write_text("x = 2\n", encoding="utf-8")
+    os.utime(project / "m3.py", (1, 1))
+    assert codes(lint_paths([project], cache_dir=cache)) == [one for one in EXPECTED if one[0] != "m1.py"]
+    strict = LintConfig(ignore=("AG101",))
+    assert codes(lint_paths([project], strict, cache_dir=cache)) == [("broken.py", "AG001")]
+
+
+def test_a_broken_or_unwritable_cache_is_no_error(project: Path, tmp_path: Path):
+    cache = tmp_path / "cache"
+    lint_paths([project], cache_dir=cache)
+    for file in cache.glob("lint-*.json"):
+        file.write_text("{", encoding="utf-8")
+    assert codes(lint_paths([project], cache_dir=cache)) == EXPECTED
+    blocked = tmp_path / "file"
+    blocked.write_text("", encoding="utf-8")
+    assert codes(lint_paths([project], cache_dir=blocked)) == EXPECTED
+
+
+def test_the_path_is_given_as_asked_for_also_from_the_cache(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cache = tmp_path / "cache"
+    lint_paths([project], cache_dir=cache)
+    monkeypatch.chdir(project)
+    paths = {one.path for one in lint_paths(["."], cache_dir=cache).findings}
+    assert paths == {"broken.py", "m1.py", "m3.py", "m5.py"}
+
+
+def test_a_big_tree_is_not_parsed_where_nothing_can_be_found(project: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(run, "PARSE_ALL_BYTES", 3)
+    result = lint_paths([project])
+    assert codes(result) == EXPECTED[1:]
+    assert "4 files" in result.notes[0]
+    assert codes(lint_paths([project / "broken.py"])) == EXPECTED[:1]
+
+
+def test_a_file_that_vanishes_under_the_run(project: Path, monkeypatch: pytest.MonkeyPatch):
+    real = pool.lint_file
+
+    def vanish(file, config):
+        (project / "m1.py").unlink(missing_ok=True)
+        return real(file, config)
+
+    monkeypatch.setattr(pool, "lint_file", vanish)
+    result = lint_paths([project])
+    assert [Path(one.path).name for one in result.errors] == ["m1.py"]
+    assert codes(result) == [one for one in EXPECTED if one[0] != "m1.py"]
