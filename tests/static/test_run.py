@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from agraph_static import LintConfig, LintResult, lint_paths
 from agraph_static._internal import pool, run
-from pathlib import Path
-
-if TYPE_CHECKING:
-    pass
 
 BAD = """\
 import asyncio
