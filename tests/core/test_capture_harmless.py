@@ -27,19 +27,19 @@ def test_max_tasks_says_what_was_cut():
 
 
 def test_what_one_task_does_wrong_costs_only_its_detail(monkeypatch):
-    from agraph._internal import capture as module
+    from agraph._internal.task_rows import TaskReader
 
-    real = module.describe_task
+    real = TaskReader.read
 
-    def fails_for_bad(builder, number, task, *rest):
+    def fails_for_bad(reader, number, task):
         if task.get_name() == "bad":
             raise ZeroDivisionError
-        return real(builder, number, task, *rest)
+        return real(reader, number, task)
 
     async def bad():
         await forever()
 
-    monkeypatch.setattr(module, "describe_task", fails_for_bad)
+    monkeypatch.setattr(TaskReader, "read", fails_for_bad)
 
     async def main():
         return await captured(bad(), forever())

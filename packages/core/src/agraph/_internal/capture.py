@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from asyncio import events
@@ -11,10 +12,11 @@ from agraph._internal import withs
 from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks
 from agraph._internal.futures import loop_of, waiter_of
+from agraph._internal.identity import key_of
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.process import this_process
 from agraph._internal.resources import Resources
-from agraph._internal.task_rows import Clock, TaskFacts, current_tasks, describe_task
+from agraph._internal.task_rows import LoopFacts, TaskFacts, TaskReader, current_tasks
 from agraph._internal.version import __version__
 
 if TYPE_CHECKING:
@@ -36,8 +38,15 @@ def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapsh
         The snapshot. What could not be read is said in `Snapshot.capture.errors`.
     """
     start, start_monotonic, busy = time.time(), time.monotonic(), time.perf_counter()
-    work = _Work(all_threads=all_threads, max_tasks=max_tasks)
-    work.run()
+    # A collection would run finalizers of the application in the middle, and costs as much as the capture.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        work = _Work(all_threads=all_threads, max_tasks=max_tasks)
+        work.run()
+    finally:
+        if collects:
+            gc.enable()
     pause_ms = (time.perf_counter() - busy) * 1000
     return Snapshot(
         process=this_process(),
@@ -88,9 +97,11 @@ class _Work:
         for sentence in errors:
             self.builder.error(sentence)
         tasks = self._bounded([task for task in tasks if id(loop_of(task)) in self._loops])
+        loop_facts = self._describe_loops()
         numbers = [self.builder.reserve(task) for task in tasks]
-        self._describe_loops()
-        facts = self._describe_tasks(numbers, tasks, current_tasks(loops))
+        facts = self._describe_tasks(
+            numbers, tasks, TaskReader(self.builder, loop_facts, current_tasks(loops))
+        )
         for fact in facts:
             if fact.wait is not None:
                 self._resources.connect(fact.number, fact.wait)
@@ -110,34 +121,27 @@ class _Work:
         )
         return tasks[: self._max_tasks]
 
-    def _describe_loops(self) -> None:
+    def _describe_loops(self) -> dict[int, LoopFacts]:
         names = {thread.ident: thread.name for thread in threading.enumerate()}
+        facts: dict[int, LoopFacts] = {}
         for loop, thread in self._loops.values():
             number = self.builder.reserve(loop)
             state = "stopped" if thread is None else "running"
             name = names.get(thread, "") if thread is not None else ""
-            kind = type(loop)
-            self.builder.put(
-                number,
-                "loop",
-                name=name,
-                type=f"{kind.__module__}.{kind.__qualname__}",
-                state=state,
-                key=id(loop),
-            )
+            kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
+            self.builder.put(number, "loop", name=name, type=kind, state=state, key=key_of(loop))
+            facts[id(loop)] = LoopFacts(number, _offset_of(loop))
+        return facts
 
-    def _describe_tasks(self, numbers: list[int], tasks: list[Any], running: set[int]) -> list[TaskFacts]:
-        clocks = {key: _clock(loop) for key, (loop, _thread) in self._loops.items()}
+    def _describe_tasks(self, numbers: list[int], tasks: list[Any], reader: TaskReader) -> list[TaskFacts]:
         facts: list[TaskFacts] = []
         for number, task in zip(numbers, tasks, strict=True):
             try:
-                clock = clocks[id(loop_of(task))]
-                facts.append(describe_task(self.builder, number, task, id(task) in running, clock))
+                facts.append(reader.read(number, task))
             except Exception as error:  # noqa: BLE001 - a foreign task type may fail in any way
                 self.builder.error(f"a task of type {type(task).__qualname__} could not be read: {error!r}")
-                self.builder.put(
-                    number, "task", state="unknown", need=1, open="it could not be read", key=id(task)
-                )
+                unread: dict[str, Any] = {"state": "unknown", "need": 1, "open": "it could not be read"}
+                self.builder.put(number, "task", key=key_of(task), **unread)
         return facts
 
     def _check(self, facts: list[TaskFacts]) -> None:
@@ -151,8 +155,6 @@ class _Work:
                 self.builder.change(fact.number, state="ready", need=0)
 
 
-def _clock(loop: Loop) -> Clock:
+def _offset_of(loop: Loop) -> float:
     """Loops of asyncio run on the monotonic clock; that of uvloop is another, in the same seconds."""
-    if type(loop).__module__.startswith("uvloop"):
-        return Clock(time.monotonic() - loop.time())
-    return Clock(0.0)
+    return time.monotonic() - loop.time() if type(loop).__module__.startswith("uvloop") else 0.0

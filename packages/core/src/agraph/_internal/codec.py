@@ -63,6 +63,10 @@ _COLUMN_CHECKS: dict[str, Check] = {
 }
 
 
+# Columns that say the same few words again and again.
+_WORDS = ("type", "state", "open")
+
+
 def to_dict(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -82,15 +86,15 @@ def _plain(record: Process | Capture) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
-def _tables(nodes: tuple[Node, ...]) -> dict[str, dict[str, list[Any]]]:
+def _tables(nodes: tuple[Node, ...]) -> dict[str, dict[str, Any]]:
     by_kind: dict[str, list[Node]] = {}
     for node in nodes:
         by_kind.setdefault(node.kind, []).append(node)
     return {kind: _columns(rows) for kind, rows in by_kind.items()}
 
 
-def _columns(rows: list[Node]) -> dict[str, list[Any]]:
-    columns: dict[str, list[Any]] = {}
+def _columns(rows: list[Node]) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
     for name, column in zip(Node._fields, zip(*rows, strict=True), strict=True):
         default = _DEFAULTS.get(name, ...)
         if name == "kind" or (default is not ... and all(value == default for value in column)):
@@ -99,9 +103,28 @@ def _columns(rows: list[Node]) -> dict[str, list[Any]]:
             columns[name] = [int(value) for value in column]
         elif name == "detail":
             columns[name] = [None if value is None else dict(value) for value in column]
+        elif name in _WORDS:
+            columns[name] = _encoded(column)
         else:
             columns[name] = list(column)
     return columns
+
+
+def _encoded(column: tuple[str, ...]) -> dict[str, list[Any]]:
+    """A column of a few different words: the words, and for each row which one."""
+    words: dict[str, int] = {}
+    at = [words.setdefault(word, len(words)) for word in column]
+    return {"words": list(words), "at": at}
+
+
+def _decoded(column: dict[str, Any], path: str) -> list[Any]:
+    words = the_list(column, "words", path)
+    for index, word in enumerate(words):
+        require(word, TEXT, f"{path}.words[{index}]")
+    at = the_list(column, "at", path)
+    for index, value in enumerate(at):
+        _index(value, len(words), "words", f"{path}.at[{index}]")
+    return [words[value] for value in at]
 
 
 def _groups(edges: tuple[Edge, ...]) -> list[dict[str, Any]]:
@@ -226,7 +249,10 @@ def _rows(kind: NodeKind, table: dict[str, Any], path: str) -> list[Node]:
         if name == "kind":
             columns.append([kind] * len(ids))
         elif name in table:
-            columns.append(_column(name, the_list(table, name, path), len(ids), f"{path}.{name}"))
+            place = f"{path}.{name}"
+            encoded = name in _WORDS and is_object(table[name])
+            values = _decoded(table[name], place) if encoded else the_list(table, name, path)
+            columns.append(_column(name, values, len(ids), place))
         else:
             columns.append([_DEFAULTS[name]] * len(ids))
     return [Node(*row) for row in zip(*columns, strict=True)]

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.futures import instance_dict, is_future, is_pending, is_task
+from agraph._internal.identity import key_of
 from agraph._internal.model import Site
 from agraph._internal.waits import Part, Wait, wait_of_future
 
@@ -82,7 +83,7 @@ class Resources:
         pending = is_pending(future)
         kind: NodeKind = "task" if is_task(future) else "future"
         state = "pending" if pending else "done"
-        self._builder.put(number, kind, type=type(future).__qualname__, state=state, key=id(future))
+        self._builder.put(number, kind, type=type(future).__qualname__, state=state, key=key_of(future))
         if pending and kind == "future":
             self._ahead.append((number, future))
 
@@ -90,7 +91,9 @@ class Resources:
         """A concurrent future: a work item of a pool. Anything else: an awaitable that nobody here knows."""
         name = type(target).__qualname__
         if _is_concurrent(target):
-            self._builder.put(number, "work_item", type=name, state=_concurrent_state(target), key=id(target))
+            self._builder.put(
+                number, "work_item", type=name, state=_concurrent_state(target), key=key_of(target)
+            )
             self.waited[number] = Part(target, "work_item")
         else:
             self._builder.put(
@@ -98,7 +101,7 @@ class Resources:
                 "future",
                 type=name,
                 state="pending",
-                key=id(target),
+                key=key_of(target),
                 need=1,
                 open="an awaitable of a foreign type",
             )
@@ -117,7 +120,7 @@ class Resources:
             kind,
             type=type(part.owner).__qualname__,
             state=_state_of(part),
-            key=id(part.owner),
+            key=key_of(part.owner),
             need=0 if part.kind == "io" else 1,
             open=_OPEN.get(part.kind, ""),
             detail=_detail_of(part),

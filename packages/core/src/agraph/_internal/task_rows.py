@@ -1,4 +1,8 @@
-"""A row for each task: its state, its stack, what it waits for, what it holds."""
+"""A row for each task: its state, its stack, what it waits for, what it holds.
+
+A hundred thousand tasks stand in a handful of ways. So what follows from where a task stands (the interned
+stack, which function of asyncio it waits in, whether blocks are open) is found once for each way.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,31 @@ import types
 from asyncio import events, tasks
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agraph._internal.futures import coroutine_of, is_future, is_pending, loop_of, name_of, waiter_of
+from agraph._internal.futures import (
+    coroutine_of,
+    is_future,
+    is_pending,
+    loop_of,
+    name_of,
+    waiter_of,
+)
 from agraph._internal.holders import Held, Standing, deadline_of, held_by
-from agraph._internal.waits import Wait, wait_of_task
-from agraph._internal.walk import chain
+from agraph._internal.identity import key_of, wait_id
+from agraph._internal.model import Node
+from agraph._internal.waits import reader_of
+from agraph._internal.walk import FUTURE_ITERATORS, chain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agraph._internal.builder import Builder
+    from agraph._internal.sites import Sites
+    from agraph._internal.waits import Reader, Wait
 
 _HANDLE_RUN = events.Handle._run.__code__
-_WAIT_BITS = (1 << 53) - 1
+_NOTHING_HELD: tuple[list[Held], bool] = ([], False)
+# A tuple's own constructor: the one that NamedTuple writes costs as much as all else in a row.
+_new_row: Any = tuple.__new__
 
 
 class TaskFacts(NamedTuple):
@@ -27,133 +46,188 @@ class TaskFacts(NamedTuple):
         task: The task.
         waiter: The future it is suspended on, as it was when it was read; None when it is not suspended.
         wait: What that means; None likewise.
-        stack: Its suspended frames, outermost first.
         held: What its open blocks hold.
         unread: Whether some block could not be read, so that it may hold more.
+        sites: The tables of places.
     """
 
     number: int
     task: object
     waiter: object
     wait: Wait | None
-    stack: list[Standing]
     held: list[Held]
     unread: bool
+    sites: Sites
+
+    @property
+    def stack(self) -> list[Standing]:
+        """Its suspended frames, outermost first, read anew: kept for every task they would cost too much."""
+        return standing_in(self.sites, coroutine_of(self.task))
 
 
-class Clock(NamedTuple):
-    """What turns a time of a loop into the monotonic clock: 0 but for loops with a clock of their own."""
+class LoopFacts(NamedTuple):
+    """A loop: the id of its node, and what turns its times into those of the monotonic clock."""
 
+    number: int
     offset: float
 
-    def monotonic(self, when: float | None) -> float | None:
-        """The time on the monotonic clock."""
-        return None if when is None else round(when + self.offset, 6)
+
+class _Way(NamedTuple):
+    """What follows from where a task stands."""
+
+    stack: int | None
+    reader: Reader
+    has_blocks: bool
 
 
-def describe_task(builder: Builder, number: int, task: object, running: bool, clock: Clock) -> TaskFacts:
-    """Make the row of a task.
-
-    Args:
-        builder: The snapshot in the making.
-        number: The id of the task's node.
-        task: The task.
-        running: Whether it is its loop's current task.
-        clock: The clock of its loop.
-
-    Returns:
-        What else is known of it, for its edges.
-    """
-    coroutine = coroutine_of(task)
-    waiter = waiter_of(task)
-    if waiter is not None and is_future(waiter) and not is_pending(waiter):
-        waiter = None  # it is about to wake up
-    links = chain(coroutine)
-    stack = [
-        Standing(link.owner, link.frame, *builder.sites.place(link.frame))
-        for link in links
+def standing_in(sites: Sites, coroutine: object) -> list[Standing]:
+    """The suspended frames of a coroutine, outermost first."""
+    return [
+        Standing(link.owner, link.frame, *sites.place(link.frame))
+        for link in chain(coroutine)
         if link.frame is not None
     ]
-    places = tuple(standing.site for standing in reversed(stack))
-    if running:
-        waiter = None
-        places = _running_places(builder, stack) or places
-    held, unread = held_by(stack) if any(s.blocks.lines or s.blocks.iterates for s in stack) else ([], False)
-    wait = None if waiter is None else wait_of_task(links, waiter)
-    deadline = _earlier(deadline_of(held), None if wait is None else wait.timer)
-    loop = builder.known(loop_of(task))
-    builder.put(
-        number,
-        "task",
-        name=name_of(task),
-        type=_qualname(coroutine),
-        state=_state(coroutine, waiter, running),
-        stack=builder.sites.stack(places),
-        loop=loop,
-        wait=None if waiter is None else _wait_id(task, waiter, deadline),
-        key=id(task),
-        need=0 if wait is None else wait.need,
-        timer=None if wait is None else clock.monotonic(deadline),
-        exc=wait is not None and wait.exc,
-    )
-    return TaskFacts(number, task, waiter, wait, stack, held, unread)
 
 
-def _state(coroutine: object, waiter: object, running: bool) -> str:
-    if running:
-        return "running"
-    if waiter is not None:
-        return "waiting"
-    created = (
-        type(coroutine) is types.CoroutineType and coroutine.cr_frame is not None and _unstarted(coroutine)
-    )
-    return "created" if created else "ready"
+class TaskReader:
+    """Reads tasks, one after the other, into rows."""
+
+    def __init__(self, builder: Builder, loops: Mapping[int, LoopFacts], running: set[int]) -> None:
+        """Prepare.
+
+        Args:
+            builder: The snapshot in the making.
+            loops: The loops, by `id` of the loop.
+            running: The `id` of each task that a loop runs right now.
+        """
+        self._builder = builder
+        self._loops = loops
+        self._running = running
+        self._ways: dict[tuple[int, ...], _Way] = {}
+
+    def read(self, number: int, task: object) -> TaskFacts:
+        """Make the row of a task.
+
+        Args:
+            number: The id of its node.
+            task: The task.
+
+        Returns:
+            What else is known of it, for its edges.
+        """
+        coroutine = coroutine_of(task)
+        waiter = waiter_of(task)
+        if waiter is not None and is_future(waiter) and not is_pending(waiter):
+            waiter = None  # it is about to wake up
+        running = id(task) in self._running
+        way, inner = self._way(coroutine)
+        stack = way.stack
+        held, unread = _NOTHING_HELD
+        if way.has_blocks:
+            held, unread = held_by(standing_in(self._builder.sites, coroutine))
+        if running:
+            waiter = None
+            stack = self._running_stack(coroutine, way)
+        wait = None if waiter is None else way.reader(inner, coroutine, waiter)
+        facts = TaskFacts(number, task, waiter, wait, held, unread, self._builder.sites)
+        self._put(facts, coroutine, stack, running=running)
+        return facts
+
+    def _put(self, facts: TaskFacts, coroutine: object, stack: int | None, *, running: bool) -> None:
+        number, task, waiter, wait = facts[:4]
+        deadline = deadline_of(facts.held) if facts.held else None
+        loop = self._loops[id(loop_of(task))]
+        if wait is None:
+            state = "running" if running else _state_of(coroutine)
+            wait_number, need, timer, exc = None, 0, None, False
+        else:
+            state, need, exc = "waiting", wait.need, wait.exc
+            timer = wait.timer if deadline is None or wait.timer is None else min(deadline, wait.timer)
+            timer = deadline if timer is None else timer
+            wait_number = wait_id(task, waiter, timer)
+            if timer is not None:
+                timer = round(timer + loop.offset, 3)
+        self._builder.nodes[number] = _new_row(
+            Node,
+            (
+                number,
+                "task",
+                name_of(task),
+                _qualname(coroutine),
+                state,
+                stack,
+                loop.number,
+                None,
+                wait_number,
+                key_of(task),
+                need,
+                timer,
+                "",
+                exc,
+                None,
+            ),
+        )
+
+    def _way(self, coroutine: object) -> tuple[_Way, object]:
+        """How a task stands, and its innermost coroutine."""
+        codes: list[int] = []
+        add = codes.append
+        owner: Any = coroutine
+        inner: object = None
+        while type(owner) is types.CoroutineType:
+            frame = owner.cr_frame
+            if frame is None:
+                break
+            add(id(frame.f_code))
+            add(frame.f_lasti)
+            inner = owner
+            owner = owner.cr_await
+            # Only chains that end: one that goes round is for walk.py, and so is any that is this deep.
+            if len(codes) > 400:
+                break
+        if owner is not None and type(owner) not in FUTURE_ITERATORS:
+            return self._way_of_any(coroutine)
+        way = self._ways.get(key := tuple(codes))
+        if way is None:
+            # The stack that is interned for the way keeps its codes alive, and so the key valid.
+            way, inner = self._way_of_any(coroutine)
+            self._ways[key] = way
+        return way, inner
+
+    def _way_of_any(self, coroutine: object) -> tuple[_Way, object]:
+        sites = self._builder.sites
+        stack = standing_in(sites, coroutine)
+        way = _Way(
+            sites.stack(tuple(standing.site for standing in reversed(stack))),
+            reader_of([standing.frame.f_code for standing in stack]),
+            any(standing.blocks.lines or standing.blocks.iterates for standing in stack),
+        )
+        return way, stack[-1].owner if stack else None
+
+    def _running_stack(self, coroutine: object, way: _Way) -> int | None:
+        """The stack of a running task, from the thread that runs it.
+
+        `cr_await` of a running coroutine is None, so its chain is cut; the frames it called are on a thread.
+        Frames of agraph itself, when the task is the one that captures, are left out.
+        """
+        root = getattr(coroutine, "cr_frame", None) if type(coroutine) is types.CoroutineType else None
+        if root is None:
+            return way.stack
+        for top in sys._current_frames().values():
+            places = _places_down_to(root, self._builder.sites, top)
+            if places:
+                del top  # it may be the frame of this very call
+                return self._builder.sites.stack(places)
+        return way.stack
 
 
-def _unstarted(coroutine: Any) -> bool:  # noqa: ANN401 - a coroutine
-    return not coroutine.cr_suspended and not coroutine.cr_running
-
-
-def _qualname(coroutine: object) -> str:
-    """The function that a task runs; of Cython's coroutines only the type is sure."""
-    if type(coroutine) in (types.CoroutineType, types.GeneratorType):
-        return str(coroutine.__qualname__)  # type: ignore[attr-defined]
-    return type(coroutine).__qualname__
-
-
-def _earlier(first: float | None, second: float | None) -> float | None:
-    return min((when for when in (first, second) if when is not None), default=None)
-
-
-def _wait_id(task: object, waiter: object, deadline: float | None) -> int:
-    """Identity of a wait. Memory is reused, so the deadline of a sleeper in a loop is part of it."""
-    return (hash((id(task), id(waiter), deadline)) & _WAIT_BITS) or 1
-
-
-def _running_places(builder: Builder, stack: list[Standing]) -> tuple[int, ...]:
-    """The stack of a running task, innermost first, from the thread that runs it.
-
-    `cr_await` of a running coroutine is None, so its chain is cut; the frames it called are on a thread.
-    Frames of agraph itself, when the task is the one that captures, are left out.
-    """
-    if not stack:
-        return ()
-    root = stack[0].frame
-    for top in sys._current_frames().values():
-        places = _places_down_to(root, builder, top)
-        if places:
-            del top  # it may be the frame of this very call
-            return places
-    return ()
-
-
-def _places_down_to(root: types.FrameType, builder: Builder, top: types.FrameType) -> tuple[int, ...]:
+def _places_down_to(root: types.FrameType, sites: Sites, top: types.FrameType) -> tuple[int, ...]:
     """The stack from `top` to `root`; empty when `root` is not on it."""
     places: list[int] = []
     frame: types.FrameType | None = top
     while frame is not None and frame.f_code is not _HANDLE_RUN:
-        if not _is_own(frame):
-            places.append(builder.sites.place(frame)[0])
+        if not frame.f_code.co_filename.startswith(_OWN):
+            places.append(sites.place(frame)[0])
         if frame is root:
             return tuple(places)
         frame = frame.f_back
@@ -163,8 +237,18 @@ def _places_down_to(root: types.FrameType, builder: Builder, top: types.FrameTyp
 _OWN = __file__.rpartition("task_rows")[0]
 
 
-def _is_own(frame: types.FrameType) -> bool:
-    return frame.f_code.co_filename.startswith(_OWN)
+def _state_of(coroutine: object) -> str:
+    """`created` before the first step, `ready` when it is about to go on."""
+    if type(coroutine) is not types.CoroutineType or coroutine.cr_frame is None:
+        return "ready"
+    return "ready" if coroutine.cr_suspended or coroutine.cr_running else "created"
+
+
+def _qualname(coroutine: object) -> str:
+    """The function that a task runs; of Cython's coroutines only the type is sure."""
+    if type(coroutine) is types.CoroutineType or type(coroutine) is types.GeneratorType:
+        return str(coroutine.__qualname__)
+    return type(coroutine).__qualname__
 
 
 def current_tasks(loops: list[Any]) -> set[int]:

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.futures import callbacks_of, instance_dict, is_future, is_pending
 from agraph._internal.nested import nested_code
+from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from agraph._internal.model import EdgeKind
-    from agraph._internal.walk import Link
 
 
 class Part(NamedTuple):
@@ -57,12 +57,17 @@ class Wait(NamedTuple):
     made_by: str = ""
 
 
-_Chain = list["Link"]
+if TYPE_CHECKING:
+    # What reads a wait: given the innermost coroutine, the outermost one, and the future that is waited for.
+    Reader = Callable[[object, object, object], Wait | None]
 
 
 def first_of(owner: object, *kinds: type) -> Any:  # noqa: ANN401 - one of `kinds`, or None
     """The first object of one of these types that a suspended coroutine refers to: `self` comes first."""
-    return next((item for item in gc.get_referents(owner) if issubclass(type(item), kinds)), None)
+    for item in gc.get_referents(owner):
+        if issubclass(type(item), kinds):
+            return item
+    return None
 
 
 def values_in(owner: object) -> list[object]:
@@ -87,74 +92,62 @@ def _timer_in(values: Sequence[object]) -> float | None:
 # ---- resources: the operation by the code of the frame, the resource by its type
 
 
-def _resource(kind: type, node_kind: str, operation: str = "") -> Any:  # noqa: ANN401 - a handler
-    def handler(chain: _Chain, _waiter: object) -> Wait | None:
-        owner = first_of(chain[-1].owner, kind)
-        if owner is None:
-            return None
-        edge: EdgeKind = "lock" if node_kind in ("lock", "semaphore") else "await"
-        return Wait((Part(owner, node_kind, operation),), edge=edge)
+def _resource(kind: type, node_kind: str, operation: str = "") -> Reader:
+    edge: EdgeKind = "lock" if node_kind in ("lock", "semaphore") else "await"
 
-    return handler
+    def read(inner: object, _outer: object, _waiter: object) -> Wait | None:
+        owner = first_of(inner, kind)
+        return None if owner is None else Wait((Part(owner, node_kind, operation),), edge=edge)
 
-
-def _event(chain: _Chain, _waiter: object) -> Wait | None:
-    """An Event, or what is built on one: `Queue.join`."""
-    if len(chain) > 1 and _code(chain[-2]) is queues.Queue.join.__code__:
-        queue = first_of(chain[-2].owner, queues.Queue)
-        if queue is not None:
-            return Wait((Part(queue, "queue", "join"),))
-    event = first_of(chain[-1].owner, locks.Event)
-    return None if event is None else Wait((Part(event, "event"),))
+    return read
 
 
-def _condition(chain: _Chain, _waiter: object) -> Wait | None:
-    """A Condition, or what is built on one: a Barrier."""
-    for link in reversed(chain[:-1]):
-        if _code(link) not in _BARRIER_CODES and _code(link) is not locks.Condition.wait_for.__code__:
-            break
-        barrier = first_of(link.owner, locks.Barrier)
-        if barrier is not None:
-            return Wait((Part(barrier, "barrier"),))
-    condition = first_of(chain[-1].owner, locks.Condition)
-    return None if condition is None else Wait((Part(condition, "condition"),))
+def _resource_of_caller(kind: type, node_kind: str, operation: str = "") -> Reader:
+    """A resource that is built on the one waited for: a Barrier on a Condition, `Queue.join` on an Event."""
 
+    def read(_inner: object, outer: object, _waiter: object) -> Wait | None:
+        for link in reversed(chain(outer)[:-1]):
+            owner = first_of(link.owner, kind)
+            if owner is not None:
+                return Wait((Part(owner, node_kind, operation),))
+        return None
 
-_BARRIER_CODES = frozenset(
-    function.__code__
-    for name in ("wait", "_block", "_wait", "__aenter__")
-    if isinstance(function := vars(locks.Barrier).get(name), types.FunctionType)
-)
+    return read
+
 
 # ---- composition
 
 
-def _wait(chain: _Chain, _waiter: object) -> Wait | None:
+def _wait(inner: object, _outer: object, _waiter: object) -> Wait | None:
     """`asyncio.wait`: FIRST_COMPLETED is any of, the others all of."""
-    values = values_in(chain[-1].owner)
+    values = values_in(inner)
     members = next((item for item in values if type(item) is set), None)
     if members is None:
         return None
     pending = [member for member in members if is_future(member) and is_pending(member)]
     timer = _timer_in(values)
     words = {item for item in values if type(item) is str}
-    # The first of a race that wins cancels the others; up to 3.13 the race waits for all with `wait`.
-    raced = len(chain) > 2 and _code(chain[-3]) is staggered.staggered_race.__code__
-    if tasks.FIRST_COMPLETED in words or raced:
-        return Wait(pending, 1, "any_of", timer=timer, made_by="staggered_race" if raced else "wait")
+    if tasks.FIRST_COMPLETED in words:
+        return Wait(pending, 1, "any_of", timer=timer, made_by="wait")
     exc = tasks.FIRST_EXCEPTION in words
     return Wait(pending, len(pending), "all_of", exc=exc, timer=timer, made_by="wait")
 
 
-def _wait_for(chain: _Chain, waiter: object) -> Wait | None:
+def _wait_of_race(inner: object, outer: object, waiter: object) -> Wait | None:
+    """Up to 3.13 a race waits for all with `wait`; but the first that wins cancels the others."""
+    wait = _wait(inner, outer, waiter)
+    return None if wait is None else wait._replace(need=1, edge="any_of", made_by="staggered_race")
+
+
+def _wait_for(inner: object, _outer: object, waiter: object) -> Wait | None:
     """`wait_for` up to 3.11 and `_cancel_and_wait`: a private future that the real one completes."""
-    values = values_in(chain[-1].owner)
-    inner = next((item for item in values if item is not waiter and is_future(item)), None)
-    return None if inner is None else Wait((inner,), timer=_timer_in(values), made_by="wait_for")
+    values = values_in(inner)
+    awaited = next((item for item in values if item is not waiter and is_future(item)), None)
+    return None if awaited is None else Wait((awaited,), timer=_timer_in(values), made_by="wait_for")
 
 
-def _task_group(chain: _Chain, waiter: object) -> Wait | None:
-    group = first_of(chain[-1].owner, taskgroups.TaskGroup)
+def _task_group(inner: object, _outer: object, waiter: object) -> Wait | None:
+    group = first_of(inner, taskgroups.TaskGroup)
     if group is None:
         return None
     state = instance_dict(group, taskgroups.TaskGroup)
@@ -164,25 +157,23 @@ def _task_group(chain: _Chain, waiter: object) -> Wait | None:
     return Wait(children, len(children), "all_of", exc=True, made_by="TaskGroup")
 
 
-def _as_completed(chain: _Chain, _waiter: object) -> Wait | None:
+def _as_completed(_inner: object, outer: object, _waiter: object) -> Wait | None:
     """A step of `as_completed` waits at a private queue that whichever is done next fills."""
-    if len(chain) > 1 and _code(chain[-2]) in _AS_COMPLETED_STEPS:
-        members = _members_of_as_completed(chain)
-        if members is None:
-            return None
-        pending = [member for member in members if is_future(member) and is_pending(member)]
-        return Wait(pending, 1, "any_of", made_by="as_completed")
-    queue = first_of(chain[-1].owner, queues.Queue)
-    return None if queue is None else Wait((Part(queue, "queue", "get"),))
+    members = _members_of_as_completed(outer)
+    if members is None:
+        return None
+    pending = [member for member in members if is_future(member) and is_pending(member)]
+    return Wait(pending, 1, "any_of", made_by="as_completed")
 
 
-def _members_of_as_completed(chain: _Chain) -> Any:  # noqa: ANN401 - a set of futures, or None
-    step = chain[-2].owner
+def _members_of_as_completed(outer: object) -> Any:  # noqa: ANN401 - a set of futures, or None
+    links = chain(outer)
+    step = links[-2].owner
     if _AS_COMPLETED_CLASS is not None:
         iterator = first_of(step, _AS_COMPLETED_CLASS)
         return None if iterator is None else instance_dict(iterator, _AS_COMPLETED_CLASS).get("_todo")
     # Up to 3.12 the members are in a cell of the generator that the loop of the caller stands on.
-    for link in reversed(chain[:-2]):
+    for link in reversed(links[:-2]):
         for item in gc.get_referents(link.owner):
             if type(item) is types.GeneratorType and item.gi_code is tasks.as_completed.__code__:
                 return next((value for value in values_in(item) if type(value) is set), None)
@@ -200,9 +191,9 @@ _AS_COMPLETED_STEPS = frozenset(
 )
 
 
-def _race(chain: _Chain, _waiter: object) -> Wait | None:
+def _race(inner: object, _outer: object, _waiter: object) -> Wait | None:
     """`staggered_race` of newer versions: any of the racers completes its future."""
-    values = values_in(chain[-1].owner)
+    values = values_in(inner)
     members = next((item for item in values if type(item) is set), None)
     if not members or not all(is_future(member) for member in members):
         return None
@@ -213,56 +204,52 @@ def _race(chain: _Chain, _waiter: object) -> Wait | None:
 # ---- the outside world
 
 
-def _sleep(chain: _Chain, _waiter: object) -> Wait | None:
-    timer = _timer_in(values_in(chain[-1].owner))
+def _sleep(inner: object, _outer: object, _waiter: object) -> Wait | None:
+    timer = _timer_in(values_in(inner))
     return None if timer is None else Wait((), 1, timer=timer, made_by="sleep")
 
 
-def _stream(chain: _Chain, _waiter: object) -> Wait | None:
-    reader = first_of(chain[-1].owner, streams.StreamReader)
+def _stream(inner: object, _outer: object, _waiter: object) -> Wait | None:
+    reader = first_of(inner, streams.StreamReader)
     if reader is None:
         return None
     transport = instance_dict(reader, streams.StreamReader).get("_transport")
     return Wait((Part(transport, "io", "read"),)) if transport is not None else None
 
 
-def _drain(chain: _Chain, _waiter: object) -> Wait | None:
-    protocol = first_of(chain[-1].owner, streams.FlowControlMixin)
+def _drain(inner: object, _outer: object, _waiter: object) -> Wait | None:
+    protocol = first_of(inner, streams.FlowControlMixin)
     if protocol is None:
         return None
     transport = instance_dict(protocol, streams.FlowControlMixin).get("_transport")
     return Wait((Part(protocol if transport is None else transport, "io", "drain"),))
 
 
-def _child_process(chain: _Chain, _waiter: object) -> Wait | None:
-    transport = first_of(chain[-1].owner, base_subprocess.BaseSubprocessTransport)
+def _child_process(inner: object, _outer: object, _waiter: object) -> Wait | None:
+    transport = first_of(inner, base_subprocess.BaseSubprocessTransport)
     return None if transport is None else Wait((Part(transport, "io", "wait"),))
 
 
-def _socket(operation: str) -> Any:  # noqa: ANN401 - a handler
+def _socket(operation: str) -> Reader:
     import socket  # noqa: PLC0415 - asyncio has imported it
 
-    def handler(chain: _Chain, _waiter: object) -> Wait | None:
-        sock = first_of(chain[-1].owner, socket.socket)
+    def read(inner: object, _outer: object, _waiter: object) -> Wait | None:
+        sock = first_of(inner, socket.socket)
         return None if sock is None else Wait((Part(sock, "io", operation),))
 
-    return handler
+    return read
 
 
-def _code(link: Link) -> types.CodeType | None:
-    return None if link.frame is None else link.frame.f_code
-
-
-def _handlers() -> dict[types.CodeType, Any]:
-    """The handler for each function of this version of asyncio, by its code."""
+def _readers() -> dict[types.CodeType, Reader]:
+    """The reader for each function of this version of asyncio that waits, by its code."""
     aexit = vars(taskgroups.TaskGroup).get("_aexit") or taskgroups.TaskGroup.__aexit__
     loop = asyncio.selector_events.BaseSelectorEventLoop
-    by_function: list[tuple[Any, Any]] = [
+    by_function: list[tuple[object, Reader]] = [
         (locks.Lock.acquire, _resource(locks.Lock, "lock")),
         (locks.Semaphore.acquire, _resource(locks.Semaphore, "semaphore")),
-        (locks.Event.wait, _event),
-        (locks.Condition.wait, _condition),
-        (queues.Queue.get, _as_completed),
+        (locks.Event.wait, _resource(locks.Event, "event")),
+        (locks.Condition.wait, _resource(locks.Condition, "condition")),
+        (queues.Queue.get, _resource(queues.Queue, "queue", "get")),
         (queues.Queue.put, _resource(queues.Queue, "queue", "put")),
         (getattr(tasks, "_wait", None), _wait),
         (tasks.wait_for, _wait_for),
@@ -276,32 +263,72 @@ def _handlers() -> dict[types.CodeType, Any]:
         *((getattr(loop, name, None), _socket(name)) for name in vars(loop) if name.startswith("sock_")),
     ]
     return {
-        function.__code__: handler
-        for function, handler in by_function
+        function.__code__: reader
+        for function, reader in by_function
         if isinstance(function, types.FunctionType)
     }
 
 
-# By identity, as the hash of a code object reads all its constants; the functions keep their codes alive.
-_HANDLERS = {id(code): handler for code, handler in _handlers().items()}
+def _readers_by_caller() -> dict[tuple[types.CodeType, types.CodeType], Reader]:
+    """The reader where the function that waits says less than the one that called it, by both codes."""
+    barrier = _resource_of_caller(locks.Barrier, "barrier")
+    found = {
+        (locks.Event.wait.__code__, queues.Queue.join.__code__): _resource_of_caller(
+            queues.Queue, "queue", "join"
+        ),
+        (locks.Condition.wait.__code__, locks.Condition.wait_for.__code__): _condition_wait_for,
+    }
+    for name in ("wait", "_block", "_wait", "__aenter__"):
+        function = vars(locks.Barrier).get(name)
+        if isinstance(function, types.FunctionType):
+            found[locks.Condition.wait.__code__, function.__code__] = barrier
+    for step in _AS_COMPLETED_STEPS:
+        found[queues.Queue.get.__code__, step] = _as_completed
+    race_waits = getattr(getattr(tasks, "_wait", None), "__code__", None), tasks.wait.__code__
+    if race_waits[0] is not None:
+        found[race_waits[0], race_waits[1]] = _wait_in_race_or_not
+    return found
+
+
+def _condition_wait_for(inner: object, outer: object, waiter: object) -> Wait | None:
+    barrier = _resource_of_caller(locks.Barrier, "barrier")(inner, outer, waiter)
+    return barrier or _resource(locks.Condition, "condition")(inner, outer, waiter)
+
+
+def _wait_in_race_or_not(inner: object, outer: object, waiter: object) -> Wait | None:
+    links = chain(outer)
+    frame = links[-3].frame if len(links) > 2 else None
+    raced = frame is not None and frame.f_code is staggered.staggered_race.__code__
+    return (_wait_of_race if raced else _wait)(inner, outer, waiter)
+
+
+_READERS = _readers()
+_READERS_BY_CALLER = _readers_by_caller()
 _SHIELD_OUTER = nested_code(tasks.shield, "_outer_done_callback")
 _CHAIN_CANCEL = nested_code(asyncio.futures._chain_future, "_call_check_cancel")  # type: ignore[attr-defined]
 
 
-def wait_of_task(chain: _Chain, waiter: object) -> Wait:
-    """What a task waits for.
+def reader_of(codes: Sequence[types.CodeType]) -> Reader:
+    """What reads the wait of a task that stands in these functions.
 
     Args:
-        chain: The chain of its coroutine (walk.py), not empty.
-        waiter: Its `_fut_waiter`, not done.
+        codes: The codes of its suspended frames, outermost first.
 
     Returns:
-        The wait; of the plain future itself where no function of asyncio is known to have made it.
+        The reader; one that says nothing but the future itself where no function of asyncio waits.
     """
-    frame = chain[-1].frame if chain else None
-    handler = _HANDLERS.get(id(frame.f_code)) if frame is not None else None
-    found: Wait | None = handler(chain, waiter) if handler is not None else None
-    return found or Wait((waiter,))
+    if not codes:
+        return _plain
+    reader = _READERS_BY_CALLER.get((codes[-1], codes[-2])) if len(codes) > 1 else None
+    reader = reader or _READERS.get(codes[-1])
+    if reader is None:
+        return _plain
+    known: Reader = reader
+    return lambda inner, outer, waiter: known(inner, outer, waiter) or Wait((waiter,))
+
+
+def _plain(_inner: object, _outer: object, waiter: object) -> Wait:
+    return Wait((waiter,))
 
 
 def wait_of_future(future: object) -> Wait | None:

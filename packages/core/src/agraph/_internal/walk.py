@@ -78,7 +78,7 @@ _AGEN_ASEND, _AGEN_ATHROW, _ANEXT_DEFAULT, _CORO_WRAPPER = _helper_types()
 # The first referent is the awaited one: the traverse functions of Objects/genobject.c (ags_gen, agt_gen,
 # cw_coroutine) and Objects/iterobject.c (wrapped) visit it first; a value sent or a default comes after it.
 _FIRST_REFERENT = frozenset({_AGEN_ASEND, _AGEN_ATHROW, _ANEXT_DEFAULT, _CORO_WRAPPER})
-_FUTURE_ITERATORS = _future_iterators()
+FUTURE_ITERATORS = _future_iterators()
 # A pure-Python future awaits through this generator: it stands for the future as `FutureIter` for a C one.
 _PY_FUTURE: type = asyncio.futures._PyFuture  # type: ignore[attr-defined]
 _PY_FUTURE_AWAIT: types.CodeType = _PY_FUTURE.__await__.__code__  # type: ignore[attr-defined]
@@ -119,7 +119,7 @@ def walk(awaitable: object) -> tuple[list[Link], object]:
         if type(current) is coroutine:
             add(Link(current, current.cr_frame))
             current = current.cr_await
-        elif type(current) in _FUTURE_ITERATORS:
+        elif type(current) in FUTURE_ITERATORS:
             break
         else:
             link, following = _step(current)
@@ -150,7 +150,7 @@ def future_of(tail: object) -> object:
     Returns:
         The future; None when `tail` is not the iterator of an asyncio future, or is used up.
     """
-    if type(tail) in _FUTURE_ITERATORS:
+    if type(tail) in FUTURE_ITERATORS:
         base: type = asyncio.futures._CFuture  # type: ignore[attr-defined]
     elif _is_py_future_iterator(tail):
         base = _PY_FUTURE
