@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from agraph._internal.model import Confidence, EdgeKind, NodeKind
 
+# A tuple's own constructor, for rows made by the hundred thousand: half the time of what NamedTuple writes.
+new_row: Any = tuple.__new__
+
 # Enough to see what goes wrong; a thousand times the same sentence helps nobody.
 _MAX_ERRORS = 20
 
@@ -47,6 +50,15 @@ class Builder:
             self._kept.append(thing)
         return number
 
+    def reserve_all(self, things: list[Any]) -> list[int]:
+        """New ids for objects that have none yet, each once."""
+        first = len(self.nodes)
+        numbers = list(range(first, first + len(things)))
+        self._ids.update(zip(map(id, things), numbers, strict=True))
+        self.nodes += [None] * len(things)
+        self._kept += things
+        return numbers
+
     def put(self, number: int, kind: NodeKind, **fields: Any) -> None:  # noqa: ANN401 - fields of Node
         """Make the row of an id."""
         self.nodes[number] = Node(number, kind, **fields)
@@ -66,7 +78,7 @@ class Builder:
         site: int | None = None,
     ) -> None:
         """Add an edge."""
-        self.edges.append(Edge(waiter, awaited, kind, confidence, site))
+        self.edges.append(new_row(Edge, (waiter, awaited, kind, confidence, site)))
 
     def error(self, sentence: str) -> None:
         """Note what could not be read; beyond a bound only that there is more."""

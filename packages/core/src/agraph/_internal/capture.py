@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from agraph._internal import withs
 from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks
-from agraph._internal.futures import loop_of, waiter_of
+from agraph._internal.futures import waiter_of
 from agraph._internal.identity import key_of
 from agraph._internal.model import Capture, Snapshot
+from agraph._internal.names import name_resources
 from agraph._internal.process import this_process
 from agraph._internal.resources import Resources
 from agraph._internal.task_rows import LoopFacts, TaskFacts, TaskReader, current_tasks
@@ -93,12 +94,12 @@ class _Work:
 
     def run(self) -> None:
         loops = [loop for loop, _thread in self._loops.values()]
-        tasks, errors = find_tasks(loops)
+        tasks, errors = find_tasks({id(loop): loop for loop in loops})
         for sentence in errors:
             self.builder.error(sentence)
-        tasks = self._bounded([task for task in tasks if id(loop_of(task)) in self._loops])
+        tasks = self._bounded(tasks)
         loop_facts = self._describe_loops()
-        numbers = [self.builder.reserve(task) for task in tasks]
+        numbers = self.builder.reserve_all(tasks)
         facts = self._describe_tasks(
             numbers, tasks, TaskReader(self.builder, loop_facts, current_tasks(loops))
         )
@@ -110,6 +111,7 @@ class _Work:
             for held in fact.held:
                 self._resources.hold(fact.number, held)
         self._resources.hand_over()
+        name_resources(self.builder, self._resources, facts)
         if self.where == "thread":
             self._check(facts)
 

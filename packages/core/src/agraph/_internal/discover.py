@@ -12,7 +12,7 @@ from agraph._internal.compat import TASKS_ARE_KEPT_PER_LOOP
 from agraph._internal.futures import instance_dict, is_pending, is_task, loop_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     Loop = asyncio.AbstractEventLoop
@@ -129,27 +129,31 @@ def _tasks_in_weak_sets() -> list[Task]:
     return found
 
 
-def find_tasks(loops: Iterable[Loop]) -> tuple[list[Task], list[str]]:
+def find_tasks(loops: Mapping[int, Loop]) -> tuple[list[Task], list[str]]:
     """Every task of these loops that is not done, and what went wrong.
 
     Args:
-        loops: What `find_loops` found.
+        loops: The loops, by their `id`.
 
     Returns:
         The tasks, each once, and a sentence for each loop whose tasks could not be listed.
     """
-    found = {id(task): task for task in _tasks_in_weak_sets()}
+    found = {
+        id(task): task for task in _tasks_in_weak_sets() if is_pending(task) and id(loop_of(task)) in loops
+    }
     errors: list[str] = []
     if TASKS_ARE_KEPT_PER_LOOP:
-        for loop in loops:
-            found.update((id(task), task) for task in _tasks_of(loop, errors))
-    return [task for task in found.values() if is_pending(task)], errors
+        for loop in loops.values():
+            listed = _tasks_of(loop, errors)
+            found.update(zip(map(id, listed), listed, strict=True))
+    return list(found.values()), errors
 
 
-def _tasks_of(loop: Loop, errors: list[str]) -> Iterable[Task]:
+def _tasks_of(loop: Loop, errors: list[str]) -> list[Task]:
     try:
         # Reads the C list of every thread's tasks, with the world stopped (Modules/_asynciomodule.c).
-        return tasks.all_tasks(loop)
+        return list(tasks.all_tasks(loop))
     except Exception as error:  # noqa: BLE001 - it asks each task `done()`, which a subclass may define
         errors.append(f"asyncio could not list the tasks of a loop ({error!r}): all objects were searched")
-        return [item for item in gc.get_objects() if is_task(item) and loop_of(item) is loop]
+        every = (item for item in gc.get_objects() if is_task(item))
+        return [task for task in every if loop_of(task) is loop and is_pending(task)]

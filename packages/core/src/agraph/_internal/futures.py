@@ -24,6 +24,8 @@ _HAS_C_PART = C_FUTURE is not PY_FUTURE
 _c_callbacks: Any = C_FUTURE.__dict__["_callbacks"].__get__ if _HAS_C_PART else None
 _c_state: Any = C_FUTURE.__dict__["_state"].__get__ if _HAS_C_PART else None
 _c_fut_waiter: Any = C_TASK.__dict__["_fut_waiter"].__get__ if _HAS_C_PART else None
+_c_loop: Any = C_FUTURE.__dict__["_loop"].__get__ if _HAS_C_PART else None
+_c_get_name: Any = C_TASK.__dict__["get_name"] if _HAS_C_PART else None
 _c_get_coro: Any = C_TASK.__dict__["get_coro"] if _HAS_C_PART else None
 
 
@@ -96,3 +98,29 @@ def name_of(task: object) -> str:
     """The name of a task."""
     kind: Any = PY_TASK if issubclass(type(task), PY_TASK) else C_TASK
     return str(kind.get_name(task))
+
+
+def read_task(task: object) -> tuple[object, object, str, object]:
+    """What a snapshot takes from every task, in one call.
+
+    Args:
+        task: A task, of C or Python.
+
+    Returns:
+        What it runs; the future it is suspended on (None when it runs or is ready to); its name; its loop.
+    """
+    if type(task) is C_TASK and _HAS_C_PART:
+        waiter = _c_fut_waiter(task)
+        if waiter is not None and _is_done(waiter):
+            waiter = None
+        return _c_get_coro(task), waiter, _c_get_name(task), _c_loop(task)
+    waiter = waiter_of(task)
+    if waiter is not None and _is_done(waiter):
+        waiter = None  # the task is about to wake up
+    return coroutine_of(task), waiter, name_of(task), loop_of(task)
+
+
+def _is_done(waiter: object) -> bool:
+    if type(waiter) is C_FUTURE or type(waiter) is C_TASK:
+        return bool(_c_state(waiter) != "PENDING") if _HAS_C_PART else not is_pending(waiter)
+    return is_future(waiter) and not is_pending(waiter)

@@ -18,4 +18,7 @@ def wait_id(task: object, waiter: object, deadline: float | None) -> int:
     Memory is reused: two futures that live one after the other can have one address. The deadline tells the
     waits of a sleeper in a loop apart.
     """
-    return (hash((id(task), id(waiter), deadline)) & _WAIT_BITS) or 1
+    mixed = id(task) * 31 ^ id(waiter) >> 4
+    if deadline is not None:
+        mixed ^= hash(deadline)
+    return mixed & _WAIT_BITS or 1

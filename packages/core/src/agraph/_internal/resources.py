@@ -26,6 +26,7 @@ _OPEN = {
     "barrier": "whoever has the barrier may arrive",
     "lock": "its holder is not known",
     "semaphore": "its holders are not known",
+    "resource": "its holders are not known",
 }
 _KINDS: tuple[tuple[type, NodeKind], ...] = (
     (locks.Lock, "lock"),
@@ -45,7 +46,7 @@ class Resources:
     def connect(self, waiter: int, wait: Wait) -> None:
         """Make the edges of a wait, and the rows of its targets."""
         for target in wait.targets:
-            number = self._row(target)
+            number = self.part(target) if type(target) is Part else self._row(target)
             if number is None:
                 self._builder.error(f"a {wait.made_by or 'wait'} has no readable target")
                 self._builder.change(waiter, open="what it waits for could not be read")
@@ -65,8 +66,6 @@ class Resources:
             self.connect(number, wait)
 
     def _row(self, target: object) -> int | None:
-        if isinstance(target, Part):
-            return self._part(target)
         if target is None:
             return None
         builder = self._builder
@@ -106,7 +105,8 @@ class Resources:
                 open="an awaitable of a foreign type",
             )
 
-    def _part(self, part: Part) -> int:
+    def part(self, part: Part) -> int:
+        """The id of a resource; its row is made when it is new."""
         number = self._builder.known(part.owner, part.operation)
         if number is None:
             number = self._builder.reserve(part.owner, part.operation)
@@ -132,7 +132,7 @@ class Resources:
         kind = next((kind for base, kind in _KINDS if issubclass(type(held.manager), base)), None)
         if kind is None:
             return
-        number = self._part(Part(held.manager, kind))
+        number = self.part(Part(held.manager, kind))
         site = self._builder.sites.site(Site(held.code.co_filename, held.code.co_qualname, held.line))
         self._builder.change(number, open="")
         self._builder.edge(number, holder, "held_by", "exact", site)

@@ -11,14 +11,8 @@ import types
 from asyncio import events, tasks
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agraph._internal.futures import (
-    coroutine_of,
-    is_future,
-    is_pending,
-    loop_of,
-    name_of,
-    waiter_of,
-)
+from agraph._internal.builder import new_row
+from agraph._internal.futures import coroutine_of, read_task
 from agraph._internal.holders import Held, Standing, deadline_of, held_by
 from agraph._internal.identity import key_of, wait_id
 from agraph._internal.model import Node
@@ -30,12 +24,10 @@ if TYPE_CHECKING:
 
     from agraph._internal.builder import Builder
     from agraph._internal.sites import Sites
-    from agraph._internal.waits import Reader, Wait
+    from agraph._internal.waits import SureReader, Wait
 
 _HANDLE_RUN = events.Handle._run.__code__
-_NOTHING_HELD: tuple[list[Held], bool] = ([], False)
-# A tuple's own constructor: the one that NamedTuple writes costs as much as all else in a row.
-_new_row: Any = tuple.__new__
+_NOTHING: list[Held] = []
 
 
 class TaskFacts(NamedTuple):
@@ -76,7 +68,7 @@ class _Way(NamedTuple):
     """What follows from where a task stands."""
 
     stack: int | None
-    reader: Reader
+    reader: SureReader
     has_blocks: bool
 
 
@@ -115,58 +107,33 @@ class TaskReader:
         Returns:
             What else is known of it, for its edges.
         """
-        coroutine = coroutine_of(task)
-        waiter = waiter_of(task)
-        if waiter is not None and is_future(waiter) and not is_pending(waiter):
-            waiter = None  # it is about to wake up
-        running = id(task) in self._running
+        coroutine, waiter, name, loop = read_task(task)
+        loop_facts = self._loops[id(loop)]
         way, inner = self._way(coroutine)
-        stack = way.stack
-        held, unread = _NOTHING_HELD
+        stack, held, unread = way.stack, _NOTHING, False
         if way.has_blocks:
             held, unread = held_by(standing_in(self._builder.sites, coroutine))
+        running = id(task) in self._running
         if running:
-            waiter = None
             stack = self._running_stack(coroutine, way)
-        wait = None if waiter is None else way.reader(inner, coroutine, waiter)
-        facts = TaskFacts(number, task, waiter, wait, held, unread, self._builder.sites)
-        self._put(facts, coroutine, stack, running=running)
-        return facts
-
-    def _put(self, facts: TaskFacts, coroutine: object, stack: int | None, *, running: bool) -> None:
-        number, task, waiter, wait = facts[:4]
-        deadline = deadline_of(facts.held) if facts.held else None
-        loop = self._loops[id(loop_of(task))]
-        if wait is None:
+        if running or waiter is None:
             state = "running" if running else _state_of(coroutine)
-            wait_number, need, timer, exc = None, 0, None, False
+            waiter = wait = number_of_wait = timer = None
+            need, exc = 0, False
         else:
-            state, need, exc = "waiting", wait.need, wait.exc
-            timer = wait.timer if deadline is None or wait.timer is None else min(deadline, wait.timer)
-            timer = deadline if timer is None else timer
-            wait_number = wait_id(task, waiter, timer)
+            state = "waiting"
+            wait = way.reader(inner, coroutine, waiter)
+            need, exc = wait.need, wait.exc
+            timer = wait.timer if not held else _earlier(wait.timer, deadline_of(held))
+            number_of_wait = wait_id(task, waiter, timer)
             if timer is not None:
-                timer = round(timer + loop.offset, 3)
-        self._builder.nodes[number] = _new_row(
-            Node,
-            (
-                number,
-                "task",
-                name_of(task),
-                _qualname(coroutine),
-                state,
-                stack,
-                loop.number,
-                None,
-                wait_number,
-                key_of(task),
-                need,
-                timer,
-                "",
-                exc,
-                None,
-            ),
-        )
+                timer = round(timer + loop_facts.offset, 3)
+        kind = _qualname(coroutine)
+        key = key_of(task)
+        row = (number, "task", name, kind, state, stack, loop_facts.number, None, number_of_wait, key, need)
+        self._builder.nodes[number] = new_row(Node, (*row, timer, "", exc, None))
+        facts: TaskFacts = new_row(TaskFacts, (number, task, waiter, wait, held, unread, self._builder.sites))
+        return facts
 
     def _way(self, coroutine: object) -> tuple[_Way, object]:
         """How a task stands, and its innermost coroutine."""
@@ -235,6 +202,12 @@ def _places_down_to(root: types.FrameType, sites: Sites, top: types.FrameType) -
 
 
 _OWN = __file__.rpartition("task_rows")[0]
+
+
+def _earlier(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return min(first, second)
 
 
 def _state_of(coroutine: object) -> str:

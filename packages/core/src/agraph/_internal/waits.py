@@ -13,6 +13,7 @@ import types
 from asyncio import base_subprocess, events, locks, queues, staggered, streams, taskgroups, tasks
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agraph._internal.builder import new_row
 from agraph._internal.futures import callbacks_of, instance_dict, is_future, is_pending
 from agraph._internal.nested import nested_code
 from agraph._internal.walk import chain
@@ -60,14 +61,16 @@ class Wait(NamedTuple):
 if TYPE_CHECKING:
     # What reads a wait: given the innermost coroutine, the outermost one, and the future that is waited for.
     Reader = Callable[[object, object, object], Wait | None]
+    SureReader = Callable[[object, object, object], Wait]
 
 
 def first_of(owner: object, *kinds: type) -> Any:  # noqa: ANN401 - one of `kinds`, or None
     """The first object of one of these types that a suspended coroutine refers to: `self` comes first."""
-    for item in gc.get_referents(owner):
-        if issubclass(type(item), kinds):
+    referents = gc.get_referents(owner)
+    for item in referents:
+        if type(item) in kinds:  # nearly always, and five times as fast
             return item
-    return None
+    return next((item for item in referents if issubclass(type(item), kinds)), None)
 
 
 def values_in(owner: object) -> list[object]:
@@ -97,7 +100,9 @@ def _resource(kind: type, node_kind: str, operation: str = "") -> Reader:
 
     def read(inner: object, _outer: object, _waiter: object) -> Wait | None:
         owner = first_of(inner, kind)
-        return None if owner is None else Wait((Part(owner, node_kind, operation),), edge=edge)
+        if owner is None:
+            return None
+        return new_row(Wait, ((new_row(Part, (owner, node_kind, operation)),), 1, edge, False, None, ""))  # type: ignore[no-any-return]
 
     return read
 
@@ -308,7 +313,7 @@ _SHIELD_OUTER = nested_code(tasks.shield, "_outer_done_callback")
 _CHAIN_CANCEL = nested_code(asyncio.futures._chain_future, "_call_check_cancel")  # type: ignore[attr-defined]
 
 
-def reader_of(codes: Sequence[types.CodeType]) -> Reader:
+def reader_of(codes: Sequence[types.CodeType]) -> SureReader:
     """What reads the wait of a task that stands in these functions.
 
     Args:
