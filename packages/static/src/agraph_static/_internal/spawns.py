@@ -54,7 +54,7 @@ def spawns(context: Context) -> Iterator[Spawn]:
         env = {name: Value(value, coroutine.function) for name, value in bound_arguments(coroutine, body)}
         for resolution in context.resolver.of_function(body, env):
             key = (id(body), context.flow.root(resolution.place))
-            if key in seen or key[1] in flights or resolution.kind != "future":
+            if key in seen or key[1] in flights or resolution.kind != "future" or resolution.depth > 0:
                 continue
             spawn = _judge(context, call, body, resolution)
             if spawn is not None:

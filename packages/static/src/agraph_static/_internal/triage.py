@@ -169,13 +169,12 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
     found = units(tree, data)
     if _any(_CHAIN, data):
         return ["chain"]
-    complete = _closure(found, _COMPLETE)
-    wake = _closure(found, (*_COMPLETE, *_WAKE)) if _any(_PRIMITIVES, data) else complete
+    wake = _closure(found, (*_COMPLETE, *_WAKE) if _any(_PRIMITIVES, data) else _COMPLETE)
     if _has_bridge(found, wake):
         return ["bridge"]
     if _has_flight(found, _closure(found, _COMPLETE, rounds=0)):
         return ["flight"]
-    if _has_spawn(found, complete):
+    if _has_spawn(found, _closure(found, _COMPLETE, rounds=0)):
         return ["spawn"]
     return ["locks"] if b"Lock" in data and _nests_locks(found) else []
 
@@ -284,14 +283,72 @@ _WAKE_NAMES = {
 
 
 def _has_flight(found: list[Unit], near: _Closure) -> bool:
+    texts: dict[bytes, bytes] = {}
+    for unit in found:
+        if unit.name in near.names:
+            texts[unit.name] = texts.get(unit.name, b"") + unit.text
     for unit in found:
         if not unit.is_async or not _any(_SUSPEND, unit.text):
             continue
-        if _any(_MAKE, unit.text) and near.reaches(unit.text):
-            return True
-        if b"Event" in unit.text and b".set()" in unit.text:
+        future = _any(_MAKE, unit.text) and near.reaches(unit.text)
+        event = b"Event" in unit.text and b".set()" in unit.text
+        if (future or event) and _completes_own(unit.node, texts):
             return True
     return False
+
+
+def _completes_own(node: ast.AST, near: dict[bytes, bytes]) -> bool:
+    """Whether a function may complete what it makes: by itself, or in a function next to it.
+
+    Args:
+        node: The function.
+        near: The text of the functions that complete something, by name.
+    """
+    names: set[str] = set()
+    flows: list[tuple[set[str], set[str]]] = []
+    calls: list[ast.Call] = []
+    for one in ast.walk(node):
+        if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None:
+            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
+            written = set().union(*map(_mentioned, targets))
+            flows.append((_mentioned(one.value), written))
+            if isinstance(one.value, ast.Call) and _last_name(_unsubscripted(one.value.func)) in _MAKER_NAMES:
+                names |= written
+        elif isinstance(one, (ast.For, ast.AsyncFor)):
+            flows.append((_mentioned(one.iter), _mentioned(one.target)))
+        elif isinstance(one, ast.Call):
+            calls.append(one)
+            if isinstance(one.func, ast.Attribute):  # a container takes what is put into it
+                flows.append((set().union(*map(_mentioned, one.args)), _mentioned(one.func.value)))
+    names -= _NO_NAMES
+    for _ in range(3):
+        for read, written in flows:
+            if read & names:
+                names |= written - _NO_NAMES
+    return any(_may_complete(call, names, near) for call in calls) if names else False
+
+
+def _may_complete(call: ast.Call, names: set[str], near: dict[bytes, bytes]) -> bool:
+    name = _last_name(call.func)
+    if name in _WAKE_NAMES:
+        return bool(_mentioned(call) & names)
+    text = near.get(name.encode())
+    if text is None:
+        return False
+    return bool(set().union(*map(_mentioned, call.args)) & names) or any(one.encode() in text for one in names)
+
+
+def _mentioned(node: ast.AST) -> set[str]:
+    """The names and attributes an expression holds."""
+    return {name for one in ast.walk(node) if (name := _last_name(one))}
+
+
+def _unsubscripted(node: ast.expr) -> ast.expr:
+    return node.value if isinstance(node, ast.Subscript) else node
+
+
+_MAKER_NAMES = words.FUTURE_METHODS | {"Future", "Event", "_GatheringFuture"}
+_NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
 
 
 def _has_spawn(found: list[Unit], complete: _Closure) -> bool:
@@ -304,24 +361,24 @@ def _has_spawn(found: list[Unit], complete: _Closure) -> bool:
 
 def _nests_locks(found: list[Unit]) -> bool:
     """Whether a lock may be taken while one is held. A lock is what is named on a line that says `Lock`."""
-    said = {
-        name
+    lines = {line for unit in found for line in re.findall(rb"[^\n]*Lock[^\n]*", unit.text)}
+    said = {name.decode() for line in lines for name in re.findall(rb"\w+", line)} - _NO_NAMES
+    holding = [
+        (unit, node)
         for unit in found
-        for line in re.findall(rb"[^\n]*Lock[^\n]*", unit.text)
-        for name in re.findall(rb"\w+", line)
-    }
-    taken = re.compile(rb"async with[^:]*\b(?:" + b"|".join(sorted(said)) + rb")\b[^:]*:") if said else None
-    if taken is None:
-        return False
-    locking = {unit.name for unit in found if taken.search(unit.text)}
-    reached = _pattern(_reach(found, locking, _LOCK_ROUNDS))
-    for unit in found:
-        if unit.name in locking and len(taken.findall(unit.text)) > 1:
+        if b"async with" in unit.text
+        for node in ast.walk(unit.node)
+        if isinstance(node, ast.AsyncWith) and any(_mentioned(item.context_expr) & said for item in node.items)
+    ]
+    reached = {name.decode() for name in _reach(found, {unit.name for unit, _ in holding}, _LOCK_ROUNDS)}
+    nodes = {id(node) for _, node in holding}
+    for _, node in holding:
+        if len(node.items) > 1:
             return True
-        if unit.name in locking and reached is not None and _awaits(reached, unit):
-            return True
+        for inner in (one for statement in node.body for one in ast.walk(statement)):
+            if id(inner) in nodes:
+                return True
+            if isinstance(inner, ast.Await) and isinstance(inner.value, ast.Call):
+                if _last_name(inner.value.func) in reached:
+                    return True
     return False
-
-
-def _awaits(pattern: re.Pattern[bytes], unit: Unit) -> bool:
-    return re.search(rb"await\s+(?:" + pattern.pattern + rb")", unit.text) is not None
