@@ -45,4 +45,5 @@ def _has_dictionary(owner: object, frame: FrameType) -> bool:
     head = gc.get_referents(owner)[:8]
     code = frame.f_code
     before = max((position for position, item in enumerate(head) if item is code), default=len(head))
-    return any(type(item) is dict for item in head[:before])
+    # An empty one is what `read_locals` left behind, or is as empty when it has read it.
+    return any(type(item) is dict and item for item in head[:before])

@@ -1,0 +1,236 @@
+"""A name that a person recognises for each lock, queue, event and future that somebody waits for.
+
+Objects have no names; variables, attributes and items of containers do. So the frames of the tasks that wait
+for an object or hold it are searched for the way in which their source code gets at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from bisect import bisect_left
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from agraph._internal.instances import dict_of
+from agraph._internal.reach import Search, Way, is_of_the_library
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from agraph._internal.builder import Builder
+    from agraph._internal.holders import Standing
+    from agraph._internal.resources import Resources
+    from agraph._internal.task_rows import TaskFacts
+
+_KINDS = frozenset({"lock", "semaphore", "event", "condition", "queue", "barrier"})
+# A name helps a person, who reads a few of them: these bounds hold the search to some 20 ms.
+_TARGETS, _FUTURES = 400, 100
+_NEAR = 3
+_FRAMES_OF_A_TASK = 6
+_FRAMES, _OBJECTS = 1_500, 40_000
+_STACKS, _MODULES = 100, 50
+
+# How well a name tells what it is: what is shared, a variable of one task, a parameter that may be anything.
+_SHARED, _VARIABLE, _PARAMETER = range(3)
+_LIBRARY = str(Path(asyncio.__file__).parent.parent)
+
+
+class _Target(NamedTuple):
+    """An object to be named.
+
+    Attributes:
+        owner: The object.
+        parts: The nodes it has (a queue one for each end), each with the end of its name.
+        near: The ids of some tasks that wait for it or hold it.
+        options: Names by how well they tell what it is.
+    """
+
+    owner: object
+    parts: list[tuple[int, str]]
+    near: list[int]
+    options: dict[str, int]
+
+
+def name_resources(builder: Builder, resources: Resources, facts: list[TaskFacts]) -> None:
+    """Give names to what is waited for, as far as frames have names for it.
+
+    Args:
+        builder: The snapshot in the making.
+        resources: What is waited for, by node.
+        facts: What is known of each task, by ascending number.
+    """
+    try:
+        targets = _targets(builder, resources)
+        if targets:
+            _search(builder, targets, facts)
+            _name(builder, targets)
+    except Exception as error:  # noqa: BLE001 - a snapshot without names is worth more than none
+        builder.error(f"the names of locks and the like could not be read: {error!r}")
+
+
+def _search(builder: Builder, targets: dict[int, _Target], facts: list[TaskFacts]) -> None:
+    """Find names: near the object first, further off only where that leaves a doubt."""
+    modules: dict[int, dict[str, object]] = {}
+    search = Search(set(targets), _OBJECTS)
+    frames = _FRAMES
+    for target in targets.values():
+        for fact in _facts_of(facts, target.near):
+            if frames <= 0 or _SHARED in target.options.values():
+                break
+            for standing in _own_frames(fact):
+                frames -= 1
+                _note(targets, search.from_frame(standing.owner, standing.frame))
+                modules.setdefault(id(standing.frame.f_globals), standing.frame.f_globals)
+    for namespace in list(modules.values())[:_MODULES]:
+        _note(targets, search.from_module(namespace))
+    unclear = _unclear(targets)
+    if unclear:
+        _look_further(builder, targets, unclear, facts, modules)
+
+
+def _targets(builder: Builder, resources: Resources) -> dict[int, _Target]:
+    """The objects to be named, those first that many wait for."""
+    near = _near(builder, resources)
+    targets: dict[int, _Target] = {}
+    for number in sorted(near, key=lambda number: (number in resources.plain, -len(near[number]))):
+        node = builder.nodes[number]
+        if node is None or node.name:
+            continue
+        part = resources.waited.get(number)
+        owner = resources.plain[number] if part is None else part.owner
+        if len(targets) >= _TARGETS and id(owner) not in targets:
+            continue
+        target = targets.setdefault(id(owner), _Target(owner, [], [], {}))
+        target.parts.append((number, f".{part.operation}()" if part and part.operation else ""))
+        target.near.extend(near[number])
+    return targets
+
+
+def _near(builder: Builder, resources: Resources) -> dict[int, list[int]]:
+    """Nodes to be named, each with some nodes that wait for it or hold it. One pass over all edges."""
+    waited, plain = resources.waited, resources.plain
+    waiting: dict[int, list[int]] = {}
+    holding: dict[int, list[int]] = {}
+    futures = 0
+    for edge in builder.edges:
+        held = edge.kind == "held_by"
+        number, task = (edge.waiter, edge.awaited) if held else (edge.awaited, edge.waiter)
+        some = (holding if held else waiting).get(number)
+        if some is not None:
+            if len(some) < _NEAR:
+                some.append(task)
+        elif number in waited:
+            if waited[number].kind in _KINDS:
+                (holding if held else waiting)[number] = [task]
+        elif futures < _FUTURES and number in plain:
+            futures += 1
+            waiting[number] = [task]
+    return {number: waiting.get(number, []) + holding.get(number, []) for number in {**waiting, **holding}}
+
+
+def _facts_of(facts: list[TaskFacts], numbers: list[int]) -> Iterator[TaskFacts]:
+    for number in numbers:
+        position = bisect_left(facts, number, key=lambda fact: fact.number)
+        if position < len(facts) and facts[position].number == number:
+            yield facts[position]
+
+
+def _own_frames(fact: TaskFacts) -> list[Standing]:
+    """The innermost frames of a task that are not of the standard library."""
+    own = [standing for standing in reversed(fact.stack) if not _is_library(standing.frame.f_code)]
+    return own[:_FRAMES_OF_A_TASK]
+
+
+def _is_library(code: types.CodeType) -> bool:
+    file = code.co_filename
+    return file.startswith(_LIBRARY) and "-packages" not in file
+
+
+def _note(targets: dict[int, _Target], ways: Iterable[Way]) -> None:
+    for way in ways:
+        options = targets[id(way.target)].options
+        for name, rank in _options(way):
+            options[name] = min(rank, options.get(name, rank))
+
+
+def _options(way: Way) -> list[tuple[str, int]]:
+    """The names that a way gives, the best first."""
+    rank = _SHARED if way.shared else _PARAMETER if way.parameter else _VARIABLE
+    if not way.short:
+        by_item = any(step[0] == "[" for step in way.steps)
+        return [(way.text, _SHARED if by_item else rank)]
+    # `accounts[2].lock` tells more than `Account.lock`, but `pool._locks[2]` no more than `Pool._locks[2]`.
+    if way.text.count("[") > way.short.count("["):
+        return [(way.text, _SHARED), (way.short, _SHARED)]
+    return [(way.short, _SHARED), (way.text, rank)]
+
+
+def _unclear(targets: dict[int, _Target]) -> set[int]:
+    """Those without a name, or with none that is theirs alone."""
+    counts = _counts(targets)
+    return {key for key, target in targets.items() if _clear_name(target, counts) is None}
+
+
+def _counts(targets: dict[int, _Target]) -> Counter[str]:
+    return Counter(name for target in targets.values() for name in target.options)
+
+
+def _clear_name(target: _Target, counts: Counter[str]) -> str | None:
+    """The best name that no other has; parameters do not count, theirs differ from call to call."""
+    clear = [name for name, rank in target.options.items() if counts[name] == 1 and rank != _PARAMETER]
+    return min(clear, key=target.options.__getitem__, default=None)
+
+
+def _look_further(
+    builder: Builder,
+    targets: dict[int, _Target],
+    unclear: set[int],
+    facts: list[TaskFacts],
+    modules: dict[int, dict[str, object]],
+) -> None:
+    """Search one task of each stack, and the modules that theirs have imported."""
+    search = Search(unclear, _OBJECTS)
+    seen: set[int | None] = set()
+    for fact in facts:
+        if len(seen) >= _STACKS:
+            break
+        node = builder.nodes[fact.number]
+        if node is None or node.stack in seen:
+            continue
+        seen.add(node.stack)
+        for standing in _own_frames(fact):
+            _note(targets, search.from_frame(standing.owner, standing.frame))
+            modules.setdefault(id(standing.frame.f_globals), standing.frame.f_globals)
+    for namespace in [*modules.values(), *_imported(modules)][:_MODULES]:
+        _note(targets, search.from_module(namespace))
+
+
+def _imported(modules: dict[int, dict[str, object]]) -> list[dict[str, object]]:
+    """The namespaces of modules that other modules have as variables."""
+    found: dict[int, dict[str, object]] = {}
+    for namespace in modules.values():
+        for value in list(dict.values(namespace)):
+            if type(value) is types.ModuleType and not is_of_the_library(value):
+                inner = dict_of(value)
+                if inner is not None:
+                    found.setdefault(id(inner), inner)
+    return [namespace for key, namespace in found.items() if key not in modules]
+
+
+def _name(builder: Builder, targets: dict[int, _Target]) -> None:
+    """Put the names into the rows; those that several share are numbered."""
+    counts = _counts(targets)
+    chosen = {
+        key: _clear_name(target, counts) or min(target.options, key=target.options.__getitem__)
+        for key, target in targets.items()
+        if target.options
+    }
+    shared = Counter(chosen.values())
+    numbers: Counter[str] = Counter()
+    for key, name in sorted(chosen.items(), key=lambda pair: targets[pair[0]].parts[0]):
+        numbers[name] += 1
+        alone = f"{name} #{numbers[name]}" if shared[name] > 1 else name
+        for number, end in targets[key].parts:
+            builder.change(number, name=alone + end)
