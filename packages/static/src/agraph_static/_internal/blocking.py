@@ -11,7 +11,7 @@ from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
     from agraph_static._internal.context import Context
-    from agraph_static._internal.semantics import Function
+    from agraph_static._internal.scopes import Function
 
 
 def blocking_results(context: Context) -> dict[int, list[cst.CSTNode]]:

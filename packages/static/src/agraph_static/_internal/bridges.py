@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.context import Context
     from agraph_static._internal.flow import Place, Wait
     from agraph_static._internal.model import Confidence, Finding
-    from agraph_static._internal.semantics import Call, Function
+    from agraph_static._internal.scopes import Call, Function
     from agraph_static._internal.vocabulary import Origin
     from agraph_static.rules._base import Rule
 

@@ -11,7 +11,7 @@ from agraph_static._internal.flow import Flow, Place
 from agraph_static._internal.model import Confidence, Edit, Finding, Fix, Related
 from agraph_static._internal.origins import Origins
 from agraph_static._internal.resolutions import Resolver
-from agraph_static._internal.semantics import Function, Module
+from agraph_static._internal.semantics import Module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.edges import Edges
     from agraph_static._internal.flights import Flight
     from agraph_static._internal.locks import Locks
+    from agraph_static._internal.scopes import Function
     from agraph_static.rules._base import Rule
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agraph_static._internal.context import Context
-    from agraph_static._internal.semantics import Call, Function
+    from agraph_static._internal.scopes import Call, Function
 
 _SHAPES = (
     # part of the name, calls that the function and those in it make, the original

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.bridges import Bridge
     from agraph_static._internal.config import LintConfig
     from agraph_static._internal.context import Context
-    from agraph_static._internal.semantics import Call, Function
+    from agraph_static._internal.scopes import Call, Function
 
 TASK_NAME = "_waiter_task"
 _SHIM = """\

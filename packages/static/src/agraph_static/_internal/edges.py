@@ -13,7 +13,7 @@ from agraph_static._internal.tree import dotted
 if TYPE_CHECKING:
     from agraph_static._internal.context import Context
     from agraph_static._internal.flow import Place
-    from agraph_static._internal.semantics import Call, Function
+    from agraph_static._internal.scopes import Call, Function
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from agraph_static._internal.config import LintConfig
 from agraph_static._internal.depth import without_deep_statements
 from agraph_static._internal.model import CONFIDENCES, Finding
 from agraph_static._internal.registry import all_rules, selected_codes
-from agraph_static._internal.source import decode, parse, syntax_finding
+from agraph_static._internal.source import decode, parse, syntax_finding, without_collection
 
 _ENGINE_CODES = frozenset({"AG001", "AG900"})
 
@@ -60,17 +60,18 @@ def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
 
     from agraph_static._internal.context import Context  # noqa: PLC0415 - imported when first needed
 
-    try:
-        context = Context(text, path, config)
-    except libcst.ParserSyntaxError as error:
-        reason = f"libcst {libcst.LIBCST_VERSION} cannot read what this Python can"
-        return [syntax_finding(path, error.raw_line, error.raw_column + 1, reason)]
-    codes = selected_codes(config)
-    found: list[Finding] = []
-    for rule in all_rules():
-        if rule.code in codes:
-            found.extend(rule.check(context))
-    return found
+    with without_collection():
+        try:
+            context = Context(text, path, config)
+        except libcst.ParserSyntaxError as error:
+            reason = f"libcst {libcst.LIBCST_VERSION} cannot read what this Python can"
+            return [syntax_finding(path, error.raw_line, error.raw_column + 1, reason)]
+        codes = selected_codes(config)
+        found: list[Finding] = []
+        for rule in all_rules():
+            if rule.code in codes:
+                found.extend(rule.check(context))
+        return found
 
 
 def _select(findings: list[Finding], config: LintConfig) -> list[Finding]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from agraph_static._internal.context import Context
     from agraph_static._internal.flow import Place, Wait
-    from agraph_static._internal.semantics import Assignment, Function
+    from agraph_static._internal.scopes import Assignment, Function
 
 
 @dataclass(slots=True, eq=False)

@@ -14,10 +14,20 @@ from typing import TYPE_CHECKING, TypeVar
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.expressions import (
+    annotation_of,
+    elements_of,
+    first_attribute,
+    is_queue_get,
+    taken_item,
+    through_call,
+    weaker,
+)
 from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
-    from agraph_static._internal.semantics import Assignment, Call, Class, Function, Module
+    from agraph_static._internal.scopes import Assignment, Call, Class, Function
+    from agraph_static._internal.semantics import Module
 
 Place = tuple[str, object, str]
 """Kind ("v": variable, "s": attribute of a class, "o": attribute of something unknown), owner, path."""
@@ -26,11 +36,6 @@ _Entry = TypeVar("_Entry")
 
 _NESTING = 3
 """How deep containers in containers are followed."""
-
-_TRANSPARENT = frozenset(
-    {"list", "set", "tuple", "sorted", "reversed", "frozenset", "cast", "typing.cast", "iter"}
-)
-_VALUE_LAST = frozenset({"cast", "typing.cast"})
 
 
 @dataclass(slots=True, eq=False)
@@ -115,7 +120,7 @@ class Flow:
                 suffix.append("[]")
                 expression = expression.value
             elif isinstance(expression, cst.Call):
-                step = _through_call(expression)
+                step = through_call(expression)
                 if step is None:
                     return None
                 expression, taken = step
@@ -137,7 +142,7 @@ class Flow:
         if suffix.startswith("."):
             owner = self._class_of(name, function)
             if owner is None and name != function.self_name and name not in self.module.imports:
-                owner = self.module.attribute_owners.get(_first_attribute(suffix))
+                owner = self.module.attribute_owners.get(first_attribute(suffix))
             if owner is not None:
                 return ("s", self.module.class_family(owner), suffix)
             return ("o", "", name + suffix)
@@ -153,7 +158,7 @@ class Flow:
             if binding.kind == "assign" and isinstance(binding.value, cst.Call):
                 found = self.module.classes.get(dotted(binding.value.func))
             elif binding.kind == "param" and isinstance(binding.node, cst.Param):
-                found = self.module.classes.get(_annotation(binding.node))
+                found = self.module.classes.get(annotation_of(binding.node))
             else:
                 found = None
             if found is not None:
@@ -202,14 +207,14 @@ class Flow:
     def _bind_item(self, target: Place, assignment: Assignment) -> None:
         value = assignment.value
         if isinstance(value, cst.Await):
-            value = _taken_item(value)
+            value = taken_item(value)
         container = self.place(value, assignment.function)
         if container is not None and assignment.kind == "part":
             self._join(self.item(self.item(container)), target)
         elif container is not None:
             self._join(self.item(container), target)
         else:
-            for element in _elements(assignment.value):
+            for element in elements_of(assignment.value):
                 self._bind(target, element, assignment.function)
             if assignment.kind == "unpack":
                 self._values[target].append(Value(assignment.value, assignment.function))
@@ -227,13 +232,13 @@ class Flow:
             if isinstance(one, cst.NamedExpr):
                 one = one.target
             if isinstance(one, cst.Await):
-                one = _taken_item(one)
+                one = taken_item(one)
             source = self.place(one, function)
             if source is not None:
                 self._join(source, target)
                 continue
             self._values[target].append(Value(one, function))
-            for element in _elements(one):
+            for element in elements_of(one):
                 self._bind_element(self.item(target), element, function)
 
     def _bind_element(self, target: Place, element: cst.BaseExpression, function: Function) -> None:
@@ -242,7 +247,7 @@ class Flow:
             self._join(source, target)
         else:
             self._values[target].append(Value(element, function))
-            for inner in _elements(element):
+            for inner in elements_of(element):
                 place = self.place(inner, function)
                 if place is not None:
                     self._join(self.item(target), place)
@@ -311,7 +316,7 @@ class Flow:
         pending: list[tuple[cst.CSTNode, str]] = [(expression, kind)]
         while pending:
             current, how = pending.pop()
-            place = None if _is_queue_get(current) else self.place(current, function)
+            place = None if is_queue_get(current) else self.place(current, function)
             if place is not None:
                 self._waits[place].append(Wait(how, node, function))
             if isinstance(current, cst.Call):
@@ -323,11 +328,11 @@ class Flow:
             elif isinstance(current, cst.Await) and kind == "return":
                 continue  # the await itself was seen
             elif isinstance(current, (cst.Tuple, cst.List, cst.Set)):
-                pending.extend((element.value, _weaker(how)) for element in current.elements)
+                pending.extend((element.value, weaker(how)) for element in current.elements)
             elif isinstance(current, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
-                pending.append((current.elt, _weaker(how)))
+                pending.append((current.elt, weaker(how)))
             elif isinstance(current, (cst.BinaryOperation,)):
-                pending.extend(((current.left, _weaker(how)), (current.right, _weaker(how))))
+                pending.extend(((current.left, weaker(how)), (current.right, weaker(how))))
 
     def _wait_call(
         self,
@@ -441,72 +446,3 @@ def _calls_plain_class(call: Call, callee: Function) -> bool:
         and callee.owner is not None
         and call.receiver.value == callee.owner.name
     )
-
-
-def _is_queue_get(node: cst.CSTNode) -> bool:
-    """`queue.get()`: what is awaited is the queue, not the item. A dict's `get` has an argument."""
-    return (
-        isinstance(node, cst.Call)
-        and isinstance(node.func, cst.Attribute)
-        and node.func.attr.value == "get"
-        and not node.args
-    )
-
-
-def _taken_item(node: cst.Await) -> cst.BaseExpression:
-    """`await queue.get()` is an item of the queue."""
-    return node.expression if _is_queue_get(node.expression) else node
-
-
-def _first_attribute(suffix: str) -> str:
-    """`future` of `.future.state[]`."""
-    name = suffix[1:]
-    for index, character in enumerate(name):
-        if character in ".[":
-            return name[:index]
-    return name
-
-
-def _weaker(kind: str) -> str:
-    return "pass" if kind == "await" else kind
-
-
-def _through_call(call: cst.Call) -> tuple[cst.BaseExpression, str] | None:
-    """`list(x)` is x for our purpose, `x.pop()` an item of x."""
-    func = call.func
-    if isinstance(func, cst.Attribute):
-        name = func.attr.value
-        if name in words.CONTAINER_TAKES:
-            return func.value, "[]"
-        if name in words.CONTAINER_VIEWS:
-            return func.value, ""
-        return (call.args[-1].value, "") if name == "cast" and call.args else None
-    if isinstance(func, cst.Name) and func.value in _TRANSPARENT and call.args:
-        return call.args[-1 if func.value in _VALUE_LAST else 0].value, ""
-    return None
-
-
-def _elements(value: cst.BaseExpression) -> list[cst.BaseExpression]:  # noqa: PLR0911 - one question after the other reads best
-    """The expressions of the items of a display or comprehension."""
-    if isinstance(value, (cst.List, cst.Set, cst.Tuple)):
-        return [element.value for element in value.elements]
-    if isinstance(value, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
-        return [value.elt]
-    if isinstance(value, cst.DictComp):
-        return [value.value]
-    if isinstance(value, cst.Dict):
-        return [element.value for element in value.elements]
-    if isinstance(value, cst.Call) and dotted(value.func) == "map" and len(value.args) > 1:
-        return [cst.Call(value.args[0].value, value.args[1:])]
-    if isinstance(value, cst.Call) and dotted(value.func).endswith("defaultdict") and value.args:
-        return [cst.Call(value.args[0].value)]
-    if isinstance(value, cst.Call) and dotted(value.func) in _TRANSPARENT and value.args:
-        return _elements(value.args[0].value)
-    return []
-
-
-def _annotation(parameter: cst.Param) -> str:
-    if parameter.annotation is None:
-        return ""
-    annotation = parameter.annotation.annotation
-    return annotation.raw_value if isinstance(annotation, cst.SimpleString) else dotted(annotation)

@@ -10,7 +10,7 @@ from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
     from agraph_static._internal.context import Context
-    from agraph_static._internal.semantics import Function
+    from agraph_static._internal.scopes import Function
 
 _WAITERS = frozenset({"gather", "wait", "wait_for", "shield"})
 _TAKES_OUT = frozenset({"remove", "discard", "difference_update", "clear"})

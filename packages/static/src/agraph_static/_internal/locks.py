@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agraph_static._internal.context import Context
     from agraph_static._internal.flow import Place
-    from agraph_static._internal.semantics import Call, Function
+    from agraph_static._internal.scopes import Call, Function
 
 _DEPTH = 4
 """How many awaited calls deep a held lock is followed."""

@@ -11,7 +11,8 @@ from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
     from agraph_static._internal.flow import Flow, Place, Value
-    from agraph_static._internal.semantics import Function, Module
+    from agraph_static._internal.scopes import Function
+    from agraph_static._internal.semantics import Module
     from agraph_static._internal.vocabulary import Origin
 
 _HOPS = 3

@@ -13,7 +13,8 @@ from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
     from agraph_static._internal.origins import Origins
-    from agraph_static._internal.semantics import Call, Function, Module
+    from agraph_static._internal.scopes import Call, Function
+    from agraph_static._internal.semantics import Module
 
 _DEPTH = 2
 """How many calls deep a callback is followed within the module."""

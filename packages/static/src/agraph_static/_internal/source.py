@@ -7,8 +7,13 @@ import gc
 import io
 import tokenize
 import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from agraph_static._internal.model import Finding, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MAX_MESSAGE = 160
 
@@ -35,10 +40,8 @@ def parse(text: str, path: str) -> ast.Module | Finding:
         before = text[: text.index("\0")]
         column = len(before) - (before.rfind("\n") + 1) + 1
         return syntax_finding(path, before.count("\n") + 1, column, "the source holds a NUL byte")
-    collecting = gc.isenabled()
-    gc.disable()  # a tree is thousands of objects and no garbage: collecting would cost a third of the time
     try:
-        with warnings.catch_warnings():
+        with without_collection(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes and such are other tools' business
             return ast.parse(text)
     except SyntaxError as error:
@@ -47,6 +50,15 @@ def parse(text: str, path: str) -> ast.Module | Finding:
         return syntax_finding(path, 1, 1, "the source is nested too deeply for Python's parser")
     except ValueError as error:
         return syntax_finding(path, 1, 1, str(error))
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """No garbage collection while a tree is built: all of it is live, and looking through it is slow."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()

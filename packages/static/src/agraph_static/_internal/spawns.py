@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.flow import Place, Wait
     from agraph_static._internal.model import Confidence
     from agraph_static._internal.resolutions import Resolution
-    from agraph_static._internal.semantics import Call, Function
+    from agraph_static._internal.scopes import Call, Function
 
 
 @dataclass(slots=True, eq=False)

@@ -335,7 +335,9 @@ def _may_complete(call: ast.Call, names: set[str], near: dict[bytes, bytes]) -> 
     text = near.get(name.encode())
     if text is None:
         return False
-    return bool(set().union(*map(_mentioned, call.args)) & names) or any(one.encode() in text for one in names)
+    return bool(set().union(*map(_mentioned, call.args)) & names) or any(
+        one.encode() in text for one in names
+    )
 
 
 def _mentioned(node: ast.AST) -> set[str]:
@@ -368,7 +370,8 @@ def _nests_locks(found: list[Unit]) -> bool:
         for unit in found
         if b"async with" in unit.text
         for node in ast.walk(unit.node)
-        if isinstance(node, ast.AsyncWith) and any(_mentioned(item.context_expr) & said for item in node.items)
+        if isinstance(node, ast.AsyncWith)
+        and any(_mentioned(item.context_expr) & said for item in node.items)
     ]
     reached = {name.decode() for name in _reach(found, {unit.name for unit, _ in holding}, _LOCK_ROUNDS)}
     nodes = {id(node) for _, node in holding}
@@ -378,7 +381,7 @@ def _nests_locks(found: list[Unit]) -> bool:
         for inner in (one for statement in node.body for one in ast.walk(statement)):
             if id(inner) in nodes:
                 return True
-            if isinstance(inner, ast.Await) and isinstance(inner.value, ast.Call):
-                if _last_name(inner.value.func) in reached:
-                    return True
+            call = inner.value if isinstance(inner, ast.Await) else None
+            if isinstance(call, ast.Call) and _last_name(call.func) in reached:
+                return True
     return False

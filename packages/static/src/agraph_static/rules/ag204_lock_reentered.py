@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.context import Context
     from agraph_static._internal.locks import Holding
     from agraph_static._internal.model import Finding
-    from agraph_static._internal.semantics import Call
+    from agraph_static._internal.scopes import Call
 
 
 class LockReentered(Rule):

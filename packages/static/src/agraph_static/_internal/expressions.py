@@ -1,0 +1,84 @@
+"""Small questions about expressions: what a call passes through, what a display holds."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from agraph_static._internal import vocabulary as words
+from agraph_static._internal.tree import dotted
+
+_TRANSPARENT = frozenset(
+    {"list", "set", "tuple", "sorted", "reversed", "frozenset", "cast", "typing.cast", "iter"}
+)
+_VALUE_LAST = frozenset({"cast", "typing.cast"})
+
+
+def is_queue_get(node: cst.CSTNode) -> bool:
+    """`queue.get()`: what is awaited is the queue, not the item. A dict's `get` has an argument."""
+    return (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and node.func.attr.value == "get"
+        and not node.args
+    )
+
+
+def taken_item(node: cst.Await) -> cst.BaseExpression:
+    """`await queue.get()` is an item of the queue."""
+    return node.expression if is_queue_get(node.expression) else node
+
+
+def first_attribute(suffix: str) -> str:
+    """`future` of `.future.state[]`."""
+    name = suffix[1:]
+    for index, character in enumerate(name):
+        if character in ".[":
+            return name[:index]
+    return name
+
+
+def weaker(kind: str) -> str:
+    """The kind of a wait on what stands in a container that is awaited."""
+    return "pass" if kind == "await" else kind
+
+
+def through_call(call: cst.Call) -> tuple[cst.BaseExpression, str] | None:
+    """`list(x)` is x for our purpose, `x.pop()` an item of x."""
+    func = call.func
+    if isinstance(func, cst.Attribute):
+        name = func.attr.value
+        if name in words.CONTAINER_TAKES:
+            return func.value, "[]"
+        if name in words.CONTAINER_VIEWS:
+            return func.value, ""
+        return (call.args[-1].value, "") if name == "cast" and call.args else None
+    if isinstance(func, cst.Name) and func.value in _TRANSPARENT and call.args:
+        return call.args[-1 if func.value in _VALUE_LAST else 0].value, ""
+    return None
+
+
+def elements_of(value: cst.BaseExpression) -> list[cst.BaseExpression]:  # noqa: PLR0911 - one question after the other reads best
+    """The expressions of the items of a display or comprehension."""
+    if isinstance(value, (cst.List, cst.Set, cst.Tuple)):
+        return [element.value for element in value.elements]
+    if isinstance(value, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
+        return [value.elt]
+    if isinstance(value, cst.DictComp):
+        return [value.value]
+    if isinstance(value, cst.Dict):
+        return [element.value for element in value.elements]
+    if isinstance(value, cst.Call) and dotted(value.func) == "map" and len(value.args) > 1:
+        return [cst.Call(value.args[0].value, value.args[1:])]
+    if isinstance(value, cst.Call) and dotted(value.func).endswith("defaultdict") and value.args:
+        return [cst.Call(value.args[0].value)]
+    if isinstance(value, cst.Call) and dotted(value.func) in _TRANSPARENT and value.args:
+        return elements_of(value.args[0].value)
+    return []
+
+
+def annotation_of(parameter: cst.Param) -> str:
+    """The annotation of a parameter as a dotted name; empty when it is none."""
+    if parameter.annotation is None:
+        return ""
+    annotation = parameter.annotation.annotation
+    return annotation.raw_value if isinstance(annotation, cst.SimpleString) else dotted(annotation)
