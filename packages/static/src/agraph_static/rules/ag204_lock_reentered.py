@@ -64,6 +64,18 @@ class Account:
     async def _check_locked(self):
         return True
 """,
+        """\
+import asyncio
+
+class Account:
+    def __init__(self):
+        self.lock = asyncio.Lock()
+
+async def transfer(source: Account, target: Account):
+    async with source.lock:
+        async with target.lock:
+            return True
+""",
     )
 
     @classmethod
@@ -75,7 +87,7 @@ class Account:
                 if (
                     not locks.same(holding, inner)
                     or holding.is_item
-                    or not _one_object(context, holding, path)
+                    or not _one_object(context, holding, inner, path)
                 ):
                     continue
                 lock = context.code(holding.item)
@@ -93,11 +105,19 @@ class Account:
                 )  # fmt: skip
 
 
-def _one_object(context: Context, holding: Holding, path: tuple[Call, ...]) -> bool:
-    """Whether the calls stay on one object, so that an attribute of it is one lock."""
+def _one_object(context: Context, holding: Holding, inner: Holding, path: tuple[Call, ...]) -> bool:
+    """Whether both are the lock of one object: an attribute of another object is another lock."""
     if context.flow.root(holding.place)[0] != "s":
         return True
-    return all(_receiver(call) == call.function.self_name for call in path)
+    if not path:
+        return context.code(holding.item) == context.code(inner.item)
+    own = (_is_own(context, one) for one in (holding, inner))
+    return all(own) and all(_receiver(call) == call.function.self_name for call in path)
+
+
+def _is_own(context: Context, holding: Holding) -> bool:
+    """Whether the lock is an attribute of `self`."""
+    return context.code(holding.item).startswith(f"{holding.function.self_name}.")
 
 
 def _receiver(call: Call) -> str:
