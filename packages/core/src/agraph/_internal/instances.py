@@ -113,6 +113,20 @@ def name_in_class(kind: type, value: object) -> str | None:
     return None
 
 
+def mangled(name: str, owner: str) -> str:
+    """`__lock` in the methods of a class `Pool` is stored as `_Pool__lock`."""
+    return f"_{owner.lstrip('_')}{name}" if name.startswith("__") and not name.endswith("__") else name
+
+
+def unmangled(name: str, kind: type) -> str:
+    """An attribute as the methods of its class write it."""
+    for base in _type_mro(kind):
+        prefix = f"_{_type_name(base).lstrip('_')}__"
+        if name.startswith(prefix):
+            return name[len(prefix) - 2 :]
+    return name
+
+
 def values_in_class(kind: type) -> list[object]:
     """What a class and its bases have as attributes, those of builtin types left out."""
     return [

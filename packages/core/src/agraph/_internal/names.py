@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 _KINDS = frozenset({"lock", "semaphore", "event", "condition", "queue", "barrier"})
 # A name helps a person, who reads a few of them: these bounds hold the search to some 20 ms.
-_TARGETS, _FUTURES = 400, 100
+_CONSIDERED, _TARGETS, _FUTURES = 1_000, 400, 100
 _NEAR = 3
 _FRAMES_OF_A_TASK = 6
 _FRAMES, _OBJECTS = 1_500, 40_000
 _STACKS, _MODULES = 100, 50
 
-# How well a name tells what it is: what is shared, a variable of one task, a parameter that may be anything.
-_SHARED, _VARIABLE, _PARAMETER = range(3)
+# How well a name tells what it is: the best of those that are the same for all tasks, the others of these, a
+# variable of one task, a parameter that may be anything.
+_BEST, _SHARED, _VARIABLE, _PARAMETER = range(4)
 _LIBRARY = str(Path(asyncio.__file__).parent.parent)
 
 
@@ -77,7 +78,7 @@ def _search(builder: Builder, targets: dict[int, _Target], facts: list[TaskFacts
     frames = _FRAMES
     for target in targets.values():
         for fact in _facts_of(facts, target.near):
-            if frames <= 0 or _SHARED in target.options.values():
+            if frames <= 0 or _BEST in target.options.values():
                 break
             for standing in _own_frames(fact):
                 frames -= 1
@@ -110,24 +111,39 @@ def _targets(builder: Builder, resources: Resources) -> dict[int, _Target]:
 
 def _near(builder: Builder, resources: Resources) -> dict[int, list[int]]:
     """Nodes to be named, each with some nodes that wait for it or hold it. One pass over all edges."""
-    waited, plain = resources.waited, resources.plain
     waiting: dict[int, list[int]] = {}
     holding: dict[int, list[int]] = {}
-    futures = 0
-    for edge in builder.edges:
-        held = edge.kind == "held_by"
-        number, task = (edge.waiter, edge.awaited) if held else (edge.awaited, edge.waiter)
-        some = (holding if held else waiting).get(number)
-        if some is not None:
-            if len(some) < _NEAR:
-                some.append(task)
-        elif number in waited:
-            if waited[number].kind in _KINDS:
-                (holding if held else waiting)[number] = [task]
-        elif futures < _FUTURES and number in plain:
-            futures += 1
-            waiting[number] = [task]
+    is_wanted = _Wanted(resources)
+    for waiter, awaited, kind, _confidence, _site in builder.edges:
+        table, number, task = (holding, waiter, awaited) if kind == "held_by" else (waiting, awaited, waiter)
+        some = table.get(number)
+        if some is None:
+            if is_wanted(number):
+                table[number] = [task]
+        elif len(some) < _NEAR:
+            some.append(task)
     return {number: waiting.get(number, []) + holding.get(number, []) for number in {**waiting, **holding}}
+
+
+class _Wanted:
+    """Whether a node is one to be named; of very many of a sort only the first that are asked for."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._left = {"lock": _CONSIDERED, "other": _CONSIDERED, "future": _FUTURES}
+
+    def __call__(self, number: int) -> bool:
+        part = self._resources.waited.get(number)
+        if part is None:
+            sort = "future" if number in self._resources.plain else ""
+        elif part.kind in ("lock", "semaphore"):
+            sort = "lock"
+        else:
+            sort = "other" if part.kind in _KINDS else ""
+        left = self._left.get(sort, 0)
+        if left:
+            self._left[sort] = left - 1
+        return left > 0
 
 
 def _facts_of(facts: list[TaskFacts], numbers: list[int]) -> Iterator[TaskFacts]:
@@ -157,14 +173,14 @@ def _note(targets: dict[int, _Target], ways: Iterable[Way]) -> None:
 
 def _options(way: Way) -> list[tuple[str, int]]:
     """The names that a way gives, the best first."""
-    rank = _SHARED if way.shared else _PARAMETER if way.parameter else _VARIABLE
+    rank = _PARAMETER if way.parameter else _VARIABLE
     if not way.short:
         by_item = any(step[0] == "[" for step in way.steps)
-        return [(way.text, _SHARED if by_item else rank)]
+        return [(way.text, _BEST if by_item or way.shared else rank)]
     # `accounts[2].lock` tells more than `Account.lock`, but `pool._locks[2]` no more than `Pool._locks[2]`.
     if way.text.count("[") > way.short.count("["):
-        return [(way.text, _SHARED), (way.short, _SHARED)]
-    return [(way.short, _SHARED), (way.text, rank)]
+        return [(way.text, _BEST), (way.short, _SHARED)]
+    return [(way.short, _BEST), (way.text, _SHARED if way.shared else rank)]
 
 
 def _unclear(targets: dict[int, _Target]) -> set[int]:
@@ -179,8 +195,10 @@ def _counts(targets: dict[int, _Target]) -> Counter[str]:
 
 def _clear_name(target: _Target, counts: Counter[str]) -> str | None:
     """The best name that no other has; parameters do not count, theirs differ from call to call."""
-    clear = [name for name, rank in target.options.items() if counts[name] == 1 and rank != _PARAMETER]
-    return min(clear, key=target.options.__getitem__, default=None)
+    clear = [
+        (rank, name) for name, rank in target.options.items() if counts[name] == 1 and rank != _PARAMETER
+    ]
+    return min(clear, key=lambda pair: (pair[0], len(pair[1]), pair[1]), default=(0, None))[1]
 
 
 def _look_further(
@@ -201,8 +219,10 @@ def _look_further(
             continue
         seen.add(node.stack)
         for standing in _own_frames(fact):
+            search.forget()
             _note(targets, search.from_frame(standing.owner, standing.frame))
             modules.setdefault(id(standing.frame.f_globals), standing.frame.f_globals)
+    search.forget()
     for namespace in [*modules.values(), *_imported(modules)][:_MODULES]:
         _note(targets, search.from_module(namespace))
 
@@ -223,7 +243,8 @@ def _name(builder: Builder, targets: dict[int, _Target]) -> None:
     """Put the names into the rows; those that several share are numbered."""
     counts = _counts(targets)
     chosen = {
-        key: _clear_name(target, counts) or min(target.options, key=target.options.__getitem__)
+        key: _clear_name(target, counts)
+        or min(target.options, key=lambda name: (target.options[name], counts[name], len(name), name))
         for key, target in targets.items()
         if target.options
     }

@@ -23,6 +23,7 @@ from agraph._internal.instances import (
     name_in_class,
     name_of_type,
     slots_of,
+    unmangled,
     values_in_class,
 )
 from agraph._internal.walk import _type_dict
@@ -95,10 +96,9 @@ class Search:
         return [way for path in paths for way in _ways(path, names.get(id(path[0]), ()))]
 
     def from_module(self, namespace: dict[str, Any]) -> list[Way]:
-        """Ways from the global variables of a module; none when they were searched before."""
-        if id(namespace) in self._seen or type(namespace) is not dict:
+        """Ways from the global variables of a module."""
+        if type(namespace) is not dict:
             return []
-        self._seen.add(id(namespace))
         module = namespace.get("__name__")
         prefix = f"{module}." if type(module) is str and module != "__main__" else ""
         paths = list(self._paths(list(namespace.values())))
@@ -111,6 +111,10 @@ class Search:
             if id(value) in wanted and type(name) is str
         }
         return [way for path in paths for way in _ways(path, names.get(id(path[0]), ()))]
+
+    def forget(self) -> None:
+        """Look again into what was seen before: there may be a better way to it."""
+        self._seen.clear()
 
     def _paths(self, roots: Iterable[object]) -> Iterator[tuple[object, ...]]:
         """The objects from a root to each target that is reached, both included. Breadth first."""
@@ -261,11 +265,13 @@ def _step(parent: object, child: object) -> str | None:
         return next((f"[{index}]" for index, value in enumerate(list(parent)) if value is child), None)  # type: ignore[call-overload]
     if issubclass(kind, type):
         name = name_in_class(parent, child)  # type: ignore[arg-type]
-        return None if name is None else f".{name}"
+        return None if name is None else f".{unmangled(name, parent)}"  # type: ignore[arg-type]
     if child is kind:
         return ""  # an attribute of the class is one of the instance
     attributes = chain(_entries(dict_of(parent) or {}), slots_of(parent))
     name = next((name for name, value in attributes if value is child and type(name) is str), None)
+    if name is not None:
+        name = unmangled(name, kind)
     if kind is locks.Condition:
         return "" if name == "_lock" else None  # the lock goes by the name of its condition
     return None if name is None else f".{name}"

@@ -1,0 +1,252 @@
+"""Who holds a lock or semaphore that was taken by a bare `await lock.acquire()`.
+
+The interpreter keeps no trace of that, so the source has to say it (source.py): what is found here is
+probable, and the lock stays open. Only asked for what somebody waits for and whose holders are not known.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import types
+from asyncio import locks
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal.frame_locals import read_locals
+from agraph._internal.futures import instance_dict
+from agraph._internal.instances import NOTHING, attribute, class_attribute, item, mangled
+from agraph._internal.model import Site
+from agraph._internal.source import Sources
+
+if TYPE_CHECKING:
+    from agraph._internal.builder import Builder
+    from agraph._internal.holders import Standing
+    from agraph._internal.model import Node
+    from agraph._internal.resources import Resources
+    from agraph._internal.source import Acquired
+    from agraph._internal.task_rows import TaskFacts
+
+    # A lock, and where it was taken.
+    Taken = tuple[object, Site]
+
+_INFERRED = "its holder is inferred from the source"
+_NOT_ALL = "others than its known holders may release it"
+# A pool whose `acquire` calls that of a pool whose `acquire` calls that of a semaphore.
+_DEPTH = 3
+
+
+def infer_holders(builder: Builder, resources: Resources, facts: list[TaskFacts]) -> None:
+    """Find holders in the source, for locks and semaphores whose holders are not known.
+
+    Args:
+        builder: The snapshot in the making.
+        resources: What is waited for, by node.
+        facts: What is known of each task.
+    """
+    try:
+        candidates = _candidates(builder, resources)
+        if not candidates:
+            return
+        _reopen(builder, candidates)
+        wanted = _wanted(builder, candidates)
+        if wanted:
+            _Inference(builder, wanted).run(facts)
+    except Exception as error:  # noqa: BLE001 - a snapshot without inferred holders is worth more than none
+        builder.error(f"holders of locks could not be inferred from the source: {error!r}")
+
+
+def _candidates(builder: Builder, resources: Resources) -> dict[int, object]:
+    """The nodes of asyncio's locks and semaphores that are taken."""
+    found: dict[int, object] = {}
+    for number, part in resources.waited.items():
+        if part.kind in ("lock", "semaphore") and issubclass(type(part.owner), (locks.Lock, locks.Semaphore)):
+            node = builder.nodes[number]
+            if node is not None and node.state == "locked":
+                found[number] = part.owner
+    return found
+
+
+def _reopen(builder: Builder, candidates: dict[int, object]) -> None:
+    """Semaphores of which not all holders are known: others may release them.
+
+    A BoundedSemaphore says how many hold it. A Semaphore does not (it may have begun with any value), so
+    nobody can tell whether those that are known are all.
+    """
+    known = {
+        number: owner
+        for number, owner in candidates.items()
+        if issubclass(type(owner), locks.Semaphore) and not _node(builder, number).open
+    }
+    if not known:
+        return
+    holders = Counter(
+        edge.waiter for edge in builder.edges if edge.kind == "held_by" and edge.waiter in known
+    )
+    for number, owner in known.items():
+        bound = instance_dict(owner, locks.Semaphore).get("_bound_value")
+        if type(bound) is not int or holders[number] < bound:
+            builder.change(number, open=_NOT_ALL)
+
+
+def _node(builder: Builder, number: int) -> Node:
+    node = builder.nodes[number]
+    assert node is not None  # noqa: S101 - `_candidates` has looked
+    return node
+
+
+def _wanted(builder: Builder, candidates: dict[int, object]) -> dict[int, int]:
+    """The nodes that somebody waits for and somebody unknown holds, by `id` of the lock."""
+    unclear = {number: owner for number, owner in candidates.items() if _node(builder, number).open}
+    if not unclear:
+        return {}
+    waited = {edge.awaited for edge in builder.edges if edge.kind == "lock"}
+    return {id(owner): number for number, owner in unclear.items() if number in waited}
+
+
+class _Inference:
+    """One search through the frames of all tasks; a stack in which nothing is acquired is read once."""
+
+    def __init__(self, builder: Builder, wanted: dict[int, int]) -> None:
+        self._builder = builder
+        self._wanted = wanted
+        self._sources = Sources()
+        self._found: set[tuple[int, int]] = set()
+        self._idle_stacks: set[int | None] = set()
+
+    def run(self, facts: list[TaskFacts]) -> None:
+        nodes = self._builder.nodes
+        for fact in facts:
+            node = nodes[fact.number]
+            if node is None:
+                continue
+            if node.stack not in self._idle_stacks:
+                self._read_frames(fact, node.stack)
+            for held in fact.held:
+                site = Site(held.code.co_filename, held.code.co_qualname, held.line)
+                for lock in self._through(held.manager):
+                    self._note(fact.number, lock, site)
+
+    def _note(self, task: int, lock: object, site: Site) -> None:
+        number = self._wanted.get(id(lock))
+        if number is None or (number, task) in self._found:
+            return
+        self._found.add((number, task))
+        builder = self._builder
+        builder.change(number, open=_INFERRED)
+        builder.edge(number, task, "held_by", "probable", builder.sites.site(site))
+
+    def _read_frames(self, fact: TaskFacts, stack_index: int | None) -> None:
+        """The frames of a task that have acquired something."""
+        stack = fact.stack
+        acquires = False
+        for position, standing in enumerate(stack):
+            acquired = self._sources.acquired(standing.frame.f_code, standing.frame.f_lasti)
+            if acquired:
+                acquires = True
+                inner = stack[position + 1] if position + 1 < len(stack) else None
+                for lock, site in self._in_frame(standing.frame, standing.owner, acquired, inner):
+                    self._note(fact.number, lock, site)
+        if not acquires:
+            self._idle_stacks.add(stack_index)
+
+    def _in_frame(
+        self, frame: types.FrameType, owner: object, acquired: list[Acquired], inner: Standing | None
+    ) -> list[Taken]:
+        code = frame.f_code
+        variables = read_locals(frame, owner)
+        taken: list[Taken] = []
+        for one in acquired:
+            thing = _resolve(one.expression, variables, frame.f_globals, code)
+            if not _given_back(thing, inner):
+                site = Site(code.co_filename, code.co_qualname, one.line)
+                taken += ((lock, site) for lock in self._behind(thing))
+        return taken
+
+    def _behind(self, thing: object) -> list[object]:
+        """The locks that `await thing.acquire()` has taken: itself, or those that its own `acquire` takes."""
+        found: list[object] = []
+        ahead = [(thing, 0)]
+        while ahead:
+            current, depth = ahead.pop()
+            if id(current) in self._wanted:
+                found.append(current)
+            elif issubclass(type(current), locks.Condition):
+                ahead.append((instance_dict(current, locks.Condition).get("_lock"), depth + 1))
+            elif current is not NOTHING and depth < _DEPTH:
+                method = class_attribute(type(current), "acquire")
+                ahead += ((inner, depth + 1) for inner in self._taken_by(current, method))
+        return found
+
+    def _taken_by(self, thing: object, method: object) -> list[object]:
+        """What a method of an object acquires through the object: `self._lock`, and not its arguments."""
+        acquired = self._sources.acquired_by_calling(method)
+        if not acquired:
+            return []
+        function: Any = method
+        code: types.CodeType = function.__code__
+        itself = {code.co_varnames[0]: thing} if code.co_argcount else {}
+        found = (_resolve(one.expression, itself, function.__globals__, code) for one in acquired)
+        return [inner for inner in found if inner is not NOTHING]
+
+    def _through(self, manager: object) -> list[object]:
+        """The locks that a manager of the application has taken when its block was entered."""
+        kind = type(manager)
+        if issubclass(kind, _KNOWN_MANAGERS):
+            return []
+        if issubclass(kind, contextlib._AsyncGeneratorContextManager):
+            generator = instance_dict(manager, contextlib._AsyncGeneratorContextManager).get("gen")
+            frame = generator.ag_frame if type(generator) is types.AsyncGeneratorType else None
+            acquired = self._sources.acquired(frame.f_code, frame.f_lasti) if frame is not None else []
+            taken = self._in_frame(frame, generator, acquired, None) if frame is not None and acquired else []
+            return [lock for lock, _site in taken]
+        enter = class_attribute(kind, "__aenter__")
+        return [lock for inner in self._taken_by(manager, enter) for lock in self._behind(inner)]
+
+
+_KNOWN_MANAGERS = (locks.Lock, locks.Semaphore, locks.Condition, asyncio.Timeout)
+
+
+def _given_back(thing: object, inner: Standing | None) -> bool:
+    """Whether it is a condition that the task waits for right now: then its lock is not held."""
+    return (
+        inner is not None
+        and issubclass(type(thing), locks.Condition)
+        and inner.frame.f_code in (locks.Condition.wait.__code__, locks.Condition.wait_for.__code__)
+    )
+
+
+def _resolve(
+    expression: ast.expr, variables: dict[str, Any], namespace: dict[str, Any], code: types.CodeType
+) -> object:
+    """The object that `a.b[c]` is, if reading it runs no code; else NOTHING."""
+    steps: list[ast.Attribute | ast.Subscript] = []
+    while isinstance(expression, (ast.Attribute, ast.Subscript)):
+        steps.append(expression)
+        expression = expression.value
+    if not isinstance(expression, ast.Name):
+        return NOTHING
+    thing = _variable(expression.id, variables, namespace)
+    for step in reversed(steps):
+        if thing is NOTHING:
+            break
+        if isinstance(step, ast.Attribute):
+            thing = attribute(thing, _mangled(step.attr, code))
+        elif isinstance(step.slice, ast.Constant):
+            thing = item(thing, step.slice.value)
+        elif isinstance(step.slice, ast.Name):
+            thing = item(thing, _variable(step.slice.id, variables, namespace))
+        else:
+            thing = NOTHING
+    return thing
+
+
+def _variable(name: str, variables: dict[str, Any], namespace: dict[str, Any]) -> object:
+    return variables[name] if name in variables else namespace.get(name, NOTHING)
+
+
+def _mangled(name: str, code: types.CodeType) -> str:
+    """An attribute as it is stored, when the function is a method."""
+    scopes = code.co_qualname.split(".")
+    return mangled(name, scopes[-2]) if len(scopes) > 1 else name
