@@ -9,6 +9,7 @@ from asyncio import events
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal import withs
+from agraph._internal.acquired import infer_holders
 from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks
 from agraph._internal.futures import waiter_of
@@ -111,6 +112,7 @@ class _Work:
             for held in fact.held:
                 self._resources.hold(fact.number, held)
         self._resources.hand_over()
+        infer_holders(self.builder, self._resources, facts)
         name_resources(self.builder, self._resources, facts)
         if self.where == "thread":
             self._check(facts)
