@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
 import types
-from asyncio import events, locks
+from asyncio import locks
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.futures import instance_dict
+from agraph._internal.instances import attribute
+from agraph._internal.timers import when_of
 from agraph._internal.waits import first_of
 from agraph._internal.withs import NO_BLOCKS, Blocks, blocks_at, open_managers
 
@@ -144,9 +147,20 @@ def deadline_of(held: list[Held]) -> float | None:
     """The first moment at which one of the open timeouts cancels the task, on the loop's clock."""
     deadlines = []
     for item in held:
-        if type(item.manager) is asyncio.Timeout:
-            # None before it is entered, without a deadline, and once it has fired: it cancels only once.
-            handle = instance_dict(item.manager, asyncio.Timeout).get("_timeout_handler")
-            if type(handle) is events.TimerHandle and not handle.cancelled():
-                deadlines.append(handle.when())
+        # None before it is entered, without a deadline, and once it has fired: it cancels only once.
+        when = when_of(_handle_of(item.manager))
+        if when is not None:
+            deadlines.append(when)
     return min(deadlines, default=None)
+
+
+def _handle_of(manager: object) -> object:
+    """The timer of an `asyncio.Timeout`, or of that of async_timeout.
+
+    In async_timeout 5 that is a subclass; 4.0 has a class of its own with slots.
+    """
+    if issubclass(type(manager), asyncio.Timeout):
+        return instance_dict(manager, asyncio.Timeout).get("_timeout_handler")
+    if type(manager) is getattr(sys.modules.get("async_timeout"), "Timeout", None):
+        return attribute(manager, "_timeout_handler")
+    return None

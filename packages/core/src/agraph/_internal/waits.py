@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import types
-from asyncio import base_subprocess, events, locks, queues, staggered, streams, taskgroups, tasks
+from asyncio import base_subprocess, locks, queues, staggered, streams, taskgroups, tasks
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.builder import new_row
 from agraph._internal.futures import callbacks_of, instance_dict, is_future, is_pending
 from agraph._internal.nested import nested_code
+from agraph._internal.timers import is_timer, when_of
 from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
@@ -88,8 +89,7 @@ def values_in(owner: object) -> list[object]:
 
 
 def _timer_in(values: Sequence[object]) -> float | None:
-    handle = next((item for item in values if type(item) is events.TimerHandle), None)
-    return None if handle is None or handle.cancelled() else handle.when()
+    return when_of(next(filter(is_timer, values), None))
 
 
 # ---- resources: the operation by the code of the frame, the resource by its type
