@@ -1,0 +1,95 @@
+"""Who holds the `threading` locks that threads wait for: a task across an `await`, or another thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from agraph._internal.blocking import LOCK, RLOCK, owner_of
+from agraph._internal.futures import instance_dict
+from agraph._internal.live_frames import follow, open_withs
+from agraph._internal.model import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import CodeType, FrameType
+
+    from agraph._internal.builder import Builder
+    from agraph._internal.holders import Held
+    from agraph._internal.task_rows import TaskFacts
+
+INFERRED = "its holder is inferred from the source"
+
+
+class LockHolders:
+    """Makes the edges from locks of threads to their holders."""
+
+    def __init__(self, builder: Builder, frames: dict[int, FrameType], thread: Callable[[int], int]) -> None:
+        """Start with no lock.
+
+        Args:
+            builder: The snapshot in the making.
+            frames: The innermost frame of every thread, by thread.
+            thread: What makes the row of a thread, and returns its number.
+        """
+        self._builder = builder
+        self._frames = frames
+        self._thread = thread
+        self._ahead: dict[int, tuple[int, object]] = {}
+
+    def add(self, number: int, lock: object) -> None:
+        """Note a lock that a thread waits for."""
+        self._ahead[id(lock)] = number, lock
+
+    def find(self, facts: Iterable[TaskFacts]) -> None:
+        """Find who holds the locks added since the last time.
+
+        A task or the owner of a re-entrant lock is exact. A `with` of a running thread is known by the name
+        that its code gives to the lock, so it is probable.
+        """
+        wanted, self._ahead = self._ahead, {}
+        for fact in facts if wanted else ():
+            for item in fact.held:
+                self._by_task(wanted, fact.number, item)
+        for key, (number, lock) in list(wanted.items()):
+            owner = owner_of(lock)
+            if owner in self._frames:
+                self._hold(number, self._thread(owner))
+                del wanted[key]
+        for ident, top in list(self._frames.items()) if wanted else ():
+            for lock, code, line in _locks_of_stack(top):
+                if id(lock) in wanted:
+                    self._hold(wanted[id(lock)][0], self._thread(ident), _site(code, line), INFERRED)
+
+    def _by_task(self, wanted: dict[int, tuple[int, object]], task: int, held: Held) -> None:
+        for lock in _locks_behind(held.manager):
+            if id(lock) in wanted:
+                self._hold(wanted.pop(id(lock))[0], task, _site(held.code, held.line))
+
+    def _hold(self, lock: int, holder: int, site: Site | None = None, doubt: str = "") -> None:
+        index = None if site is None else self._builder.sites.site(site)
+        self._builder.edge(lock, holder, "held_by", "probable" if doubt else "exact", index)
+        self._builder.change(lock, open=doubt)
+
+
+def _site(code: CodeType, line: int) -> Site:
+    return Site(code.co_filename, code.co_qualname, line)
+
+
+def _locks_of_stack(top: FrameType) -> Iterator[tuple[object, CodeType, int]]:
+    """The locks of the open `with` blocks of a running stack, each with its code and line."""
+    frame: FrameType | None = top
+    while frame is not None:
+        for path, line in open_withs(frame):
+            for lock in _locks_behind(follow(path, frame)):
+                yield lock, frame.f_code, line
+        frame = frame.f_back
+
+
+def _locks_behind(manager: object) -> tuple[object, ...]:
+    kind = type(manager)
+    if kind is LOCK or kind is RLOCK:
+        return (manager,)
+    if issubclass(kind, threading.Condition):
+        return (instance_dict(manager, threading.Condition).get("_lock"),)
+    return ()
