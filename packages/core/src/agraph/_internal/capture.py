@@ -8,11 +8,12 @@ import time
 from asyncio import events
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal import withs
+from agraph._internal import threads, withs
 from agraph._internal.acquired import infer_holders
 from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks
 from agraph._internal.futures import waiter_of
+from agraph._internal.handles import note_releases
 from agraph._internal.identity import key_of
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
@@ -64,7 +65,7 @@ def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapsh
             complete=not work.cut,
             cut=tuple(work.cut),
             errors=tuple(work.builder.errors),
-            unknown=() if _WITHS_WORK else ("holders",),
+            unknown=_UNKNOWN,
         ),
         sites=tuple(work.builder.sites.sites),
         stacks=tuple(work.builder.sites.stacks),
@@ -74,7 +75,7 @@ def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapsh
     )
 
 
-_WITHS_WORK = withs.works()
+_UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
 
 
 class _Work:
@@ -108,6 +109,9 @@ class _Work:
             if fact.wait is not None:
                 self._resources.connect(fact.number, fact.wait)
         self._resources.finish()
+        on_threads = threads.Threads(self.builder, self._resources, self._loops)
+        on_threads.run(facts)
+        note_releases(self.builder, loops, loop_facts)
         for fact in facts:
             for held in fact.held:
                 self._resources.hold(fact.number, held)
@@ -116,6 +120,7 @@ class _Work:
         name_resources(self.builder, self._resources, facts)
         if self.where == "thread":
             self._check(facts)
+        self.moved += on_threads.settle()
 
     def _bounded(self, tasks: list[Any]) -> list[Any]:
         if self._max_tasks is None or len(tasks) <= self._max_tasks:
