@@ -6,6 +6,7 @@ import sys
 import threading
 import weakref
 
+import pytest
 from live import end, forever, parked, start
 from snapshots import captured, in_thread, run, task, through_context_manager
 
@@ -175,3 +176,49 @@ def test_a_task_whose_done_raises_is_found_all_the_same():
         return snapshot
 
     assert "broken" in [n.name for n in run(main()).tasks]
+
+
+def test_what_the_time_did_not_suffice_for_is_said_and_claims_nothing():
+    async def main():
+        lock = asyncio.Lock()
+        tasks = [start(through_context_manager(lock)) for _ in range(300)]
+        await parked(*tasks)
+        snapshot = agraph.capture(max_seconds=0)
+        await end(*tasks)
+        return snapshot
+
+    snapshot = run(main())
+    assert not snapshot.capture.complete
+    assert "301 tasks: the time was up" in snapshot.capture.cut
+    assert {(n.state, n.need, n.open) for n in snapshot.tasks} == {("unknown", 0, "the time was up")}
+
+
+@pytest.mark.parametrize("step", ["find_parties", "name_resources", "infer_holders", "note_releases"])
+def test_what_one_step_does_wrong_costs_only_its_facts(monkeypatch, step):
+    from agraph._internal import capture as module
+
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(module, step, fails)
+
+    async def main():
+        return await captured(forever())
+
+    snapshot = run(main())
+    assert task(snapshot, "forever").state == "waiting"
+    assert any("ZeroDivisionError" in sentence for sentence in snapshot.capture.errors)
+    assert len(snapshot.capture.unknown) == 1
+
+
+def test_garbage_collection_goes_on_as_before():
+    async def main():
+        return agraph.capture()
+
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            run(main())
+            assert gc.isenabled() is enabled
+        finally:
+            gc.enable()
