@@ -7,7 +7,7 @@ types' own dictionaries. Properties, `__getattr__` and metaclasses are never met
 from __future__ import annotations
 
 import types
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.walk import _type_dict, _type_mro, _type_name
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # `dict.items` reads these without any method of theirs.
-DICTS = frozenset({dict, defaultdict, OrderedDict})
+DICTS = (dict, defaultdict, OrderedDict)
+SEQUENCES = (list, tuple, deque)
+_C_DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 NOTHING: Any = object()  # stands for an attribute that is not there
+
+
+def is_one_of(kind: type, kinds: tuple[type, ...]) -> bool:
+    """Whether it is one of these types themselves. `in` would ask the `__eq__` of a metaclass."""
+    return any(kind is known for known in kinds)
 
 
 def name_of_type(kind: type) -> str:
@@ -28,7 +35,7 @@ def dict_of(thing: object) -> dict[str, Any] | None:
     """The dictionary of an instance; None when it has none, or not one that C code hands out."""
     for base in _type_mro(type(thing)):
         found = _type_dict(base).get("__dict__")
-        if type(found) is types.GetSetDescriptorType:
+        if found is not None and is_one_of(type(found), _C_DESCRIPTORS):
             values = found.__get__(thing)
             return values if type(values) is dict else None
     return None
@@ -38,7 +45,7 @@ def slots_of(thing: object) -> Iterable[tuple[str, object]]:
     """The names and values of the `__slots__` of an instance."""
     for base in _type_mro(type(thing)):
         for name, found in list(_type_dict(base).items()):
-            if type(found) is types.MemberDescriptorType and type(name) is str:
+            if type(found) is types.MemberDescriptorType and type(name) is str and name != "__dict__":
                 value = _slot(found, thing)
                 if value is not NOTHING:
                     yield name, value
@@ -63,7 +70,7 @@ def attribute(thing: object, name: str) -> object:
     found = class_attribute(type(thing), name)
     if type(found) is types.MemberDescriptorType:
         return _slot(found, thing)
-    if type(found) in _DESCRIPTORS:
+    if is_one_of(type(found), _DESCRIPTORS):
         return NOTHING
     return found
 
@@ -83,9 +90,9 @@ def class_attribute(kind: type, name: str) -> object:
 def item(thing: object, key: object) -> object:
     """What `thing[key]` is for a builtin container and a key that is a string or a number; else NOTHING."""
     kind = type(thing)
-    if kind in DICTS and type(key) in (str, int):
+    if is_one_of(type(key), (str, int)) and is_one_of(kind, DICTS):
         return _lookup(thing, key)  # type: ignore[arg-type]
-    if kind in (list, tuple) and type(key) is int:
+    if type(key) is int and is_one_of(kind, (list, tuple)):
         size = len(thing)  # type: ignore[arg-type]
         return thing[key] if -size <= key < size else NOTHING  # type: ignore[index]
     return NOTHING

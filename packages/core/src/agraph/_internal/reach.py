@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agraph._internal.frame_locals import read_locals
 from agraph._internal.instances import (
     DICTS,
+    SEQUENCES,
     dict_of,
     is_heap_type,
+    is_one_of,
     name_in_class,
     name_of_type,
     slots_of,
@@ -38,7 +40,7 @@ _LOOKED_AT = 20_000
 _LOOKED_INTO = 500
 _LONGEST_KEY = 40
 
-_CONTAINERS = DICTS | {list, tuple, deque}
+_CONTAINERS = DICTS + SEQUENCES
 _LIBRARY = sys.stdlib_module_names - {"__main__"}
 _SKIPPED, _ITEMS, _INSTANCE, _CLASS = range(4)
 _BUILTIN_WAYS: dict[type, int] = {
@@ -89,7 +91,11 @@ class Search:
 
     def from_frame(self, owner: object, frame: types.FrameType) -> list[Way]:
         """Ways from the variables of a suspended coroutine or generator."""
-        paths = list(self._paths(_variables(owner)))
+        values = _variables(owner)
+        if _is_running(owner):
+            # 3.11 shows no locals of a frame that runs: its `stacktop` is -1 (Python/frame.c).
+            values += read_locals(frame, owner).values()
+        paths = list(self._paths(values))
         if not paths:
             return []
         names = _names(frame, owner)
@@ -186,6 +192,15 @@ def _variables(owner: object) -> list[object]:
     return found
 
 
+def _is_running(owner: object) -> bool:
+    kind = type(owner)
+    if kind is types.CoroutineType:
+        return owner.cr_running  # type: ignore[attr-defined, no-any-return]
+    if kind is types.AsyncGeneratorType:
+        return owner.ag_running  # type: ignore[attr-defined, no-any-return]
+    return kind is types.GeneratorType and owner.gi_running  # type: ignore[attr-defined]
+
+
 # ---- names
 
 
@@ -250,7 +265,11 @@ def _without_dictionaries(path: tuple[object, ...]) -> list[object]:
     """The path without the dictionaries of instances, which the collector shows and source code does not."""
     found = [path[0]]
     for thing in path[1:]:
-        is_own = type(thing) is dict and type(found[-1]) not in _CONTAINERS and dict_of(found[-1]) is thing
+        is_own = (
+            type(thing) is dict
+            and not is_one_of(type(found[-1]), _CONTAINERS)
+            and dict_of(found[-1]) is thing
+        )
         if not is_own:
             found.append(thing)
     return found
@@ -259,9 +278,9 @@ def _without_dictionaries(path: tuple[object, ...]) -> list[object]:
 def _step(parent: object, child: object) -> str | None:
     """How source code gets from one object to the next; empty where it need not."""
     kind = type(parent)
-    if kind in DICTS:
+    if is_one_of(kind, DICTS):
         return next((f"[{_key(key)}]" for key, value in _entries(parent) if value is child), None)
-    if kind in _CONTAINERS:
+    if is_one_of(kind, SEQUENCES):
         return next((f"[{index}]" for index, value in enumerate(list(parent)) if value is child), None)  # type: ignore[call-overload]
     if issubclass(kind, type):
         name = name_in_class(parent, child)  # type: ignore[arg-type]
@@ -283,7 +302,7 @@ def _entries(values: Any) -> list[tuple[object, object]]:  # noqa: ANN401 - a di
 
 def _key(key: object) -> str:
     """A key as source code. Only of strings and numbers is it known that to show them runs no code."""
-    text = repr(key) if type(key) in (str, int) else "..."
+    text = repr(key) if is_one_of(type(key), (str, int)) else "..."
     return text if len(text) <= _LONGEST_KEY else f"{text[: _LONGEST_KEY - 3]}..."
 
 
