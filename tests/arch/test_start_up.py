@@ -1,9 +1,26 @@
-"""Start-up time. Each budget compares best times of runs that alternate, and stops as soon as it is met."""
+"""Start-up time. Each budget compares best times of runs that alternate, and stops as soon as it is met.
+
+It is the processor time of the new process: start-up waits for nothing, so on an idle machine that is the time a user
+waits, and a busy machine stretches it less.
+"""
 
 import re
 import time
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 ROUNDS = 25
+
+
+def used_ms():
+    """A clock that the processes already ended, and waited for, have moved on."""
+    if resource is None:
+        return time.perf_counter() * 1000
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (usage.ru_utime + usage.ru_stime) * 1000
 
 
 def excess_ms(run_python, arguments, baseline, budget_ms):
@@ -11,9 +28,9 @@ def excess_ms(run_python, arguments, baseline, budget_ms):
     best = {"tried": float("inf"), "baseline": float("inf")}
     for _ in range(ROUNDS):
         for name, command in (("baseline", baseline), ("tried", arguments)):
-            start = time.perf_counter()
+            start = used_ms()
             run_python(*command)
-            best[name] = min(best[name], (time.perf_counter() - start) * 1000)
+            best[name] = min(best[name], used_ms() - start)
         if best["tried"] - best["baseline"] <= budget_ms:
             break
     return best["tried"] - best["baseline"]
