@@ -43,7 +43,7 @@ def test_it_leaves_the_healthy_tasks_alone(shown):
 
 def test_it_shows_the_untracked_future(shown):
     assert "\nAG101 " in shown
-    assert "The two belong together: task receipt waits for future #" in shown
+    assert "The two belong together: task receipt waits for future " in shown
 
 
 def test_it_ends_what_it_started(shown):

@@ -19,8 +19,6 @@ WATCHED = Path(__file__).parent / "helpers" / "watched.py"
 SCENARIOS = Path(__file__).resolve().parents[3] / "shared" / "scenarios"
 PROGRAMS = sorted(SCENARIOS.glob("*.py"))
 SECONDS = 30
-# Scenarios whose facts a capture does not hold in this version, and which.
-WITHOUT = {"11_loop_thread_blocked": "what the thread of a loop blocks on"}
 
 
 @pytest.fixture(params=PROGRAMS or [None], ids=[path.stem for path in PROGRAMS] or ["none"])
@@ -28,8 +26,6 @@ def program(request):
     """The path of a scenario."""
     if request.param is None:
         pytest.skip("no folder `shared` beside the repository")
-    if request.param.stem in WITHOUT:
-        pytest.skip(f"a capture does not tell {WITHOUT[request.param.stem]}")
     return request.param
 
 

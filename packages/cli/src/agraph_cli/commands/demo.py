@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agraph import Node
-    from agraph_cli.analysis.model import Orphan, SnapshotAnalysis
+    from agraph_cli.analysis.model import SnapshotAnalysis
     from agraph_cli.report.style import Style
     from agraph_static import Finding
 
@@ -76,20 +76,23 @@ def _untracked(one: SnapshotAnalysis, findings: tuple[Finding, ...], style: Styl
     from agraph_cli.report.sentences import Sentences
 
     say = Sentences(one, style)
-    for orphan, task in _bare_futures(one):
+    for future, task in _open_futures(one):
         site = user_site(one.snapshot, task)
         blamed = [finding for finding in findings if site and finding.function == site.function]
         if site and blamed:
-            hidden, rule, line = say.label(orphan.node), blamed[0].code, blamed[0].span.line
-            yield f"The two belong together: task {say.label(task)} waits for {hidden}, and the snapshot"
-            yield f"cannot tell who completes it. {rule} shows why, in line {line}."
+            hidden, rule, line = say.label(future), blamed[0].code, blamed[0].span.line
+            yield f"The two belong together: task {say.label(task)} waits for {hidden}, and who completes"
+            yield f"that is at best inferred, not known. {rule} shows why, in line {line}."
             yield ""
 
 
-def _bare_futures(one: SnapshotAnalysis) -> Iterator[tuple[Orphan, Node]]:
-    for orphan in one.orphans:
-        if orphan.node.kind == "future" and orphan.waiters:
-            yield orphan, orphan.waiters[0]
+def _open_futures(one: SnapshotAnalysis) -> Iterator[tuple[Node, Node]]:
+    """Futures of which no record says who completes them, each with a task that waits for it."""
+    nodes = {node.id: node for node in one.snapshot.nodes}
+    for edge in one.snapshot.edges:
+        waiter, awaited = nodes[edge.waiter], nodes[edge.awaited]
+        if waiter.kind == "task" and awaited.kind == "future" and awaited.open:
+            yield awaited, waiter
 
 
 def _next(style: Style) -> Iterator[str]:
