@@ -1,0 +1,181 @@
+"""Calls that a loop is about to make, and whom they free."""
+
+import asyncio
+import functools
+import time
+
+import pytest
+from blocked import capture, stuck
+from live import end, forever, parked, start
+from snapshots import task
+
+
+async def snapshot_with(schedule, *, coroutine=forever):
+    """A snapshot with a task that waits for ever, and a call that `schedule(loop, task)` makes."""
+    waiting = start(coroutine(), "waiting")
+    await parked(waiting)
+    handle = schedule(asyncio.get_running_loop(), waiting)
+    snapshot = capture()
+    handle.cancel()
+    await end(waiting)
+    return task(snapshot, "waiting"), snapshot
+
+
+def cancels(task):
+    task.cancel()
+
+
+LATER = {
+    "method": lambda loop, task: loop.call_later(1000, task.cancel),
+    "message": lambda loop, task: loop.call_later(1000, task.cancel, "too late"),
+    "partial": lambda loop, task: loop.call_later(1000, functools.partial(task.cancel, "too late")),
+    "at": lambda loop, task: loop.call_at(loop.time() + 1000, task.cancel),
+}
+
+
+@pytest.mark.parametrize("way", LATER)
+def test_a_call_that_cancels_the_task_is_its_deadline(way):
+    before = time.monotonic()
+    waiting, _ = asyncio.run(snapshot_with(LATER[way]))
+    assert before + 999 < waiting.timer < time.monotonic() + 1001
+    assert waiting.need == 1
+
+
+@pytest.mark.parametrize("soon", ["call_soon", "call_soon_threadsafe"])
+def test_a_task_about_to_be_cancelled_can_proceed(soon):
+    waiting, snapshot = asyncio.run(snapshot_with(lambda loop, task: getattr(loop, soon)(task.cancel)))
+    assert (waiting.state, waiting.need) == ("ready", 0)
+    assert "task waiting" not in stuck(snapshot)
+
+
+def test_a_call_that_was_cancelled_frees_nobody():
+    def schedule(loop, task):
+        handle = loop.call_later(1000, task.cancel)
+        handle.cancel()
+        return handle
+
+    waiting, _ = asyncio.run(snapshot_with(schedule))
+    assert (waiting.timer, waiting.open, waiting.need) == (None, "", 1)
+
+
+REFERS = {
+    "closure": lambda loop, task: loop.call_later(1000, lambda: cancels(task)),
+    "argument": lambda loop, task: loop.call_later(1000, cancels, task),
+    "partial": lambda loop, task: loop.call_later(1000, functools.partial(cancels, task)),
+}
+
+
+@pytest.mark.parametrize("way", REFERS)
+def test_a_call_that_refers_to_a_task_may_free_it(way):
+    waiting, _ = asyncio.run(snapshot_with(REFERS[way]))
+    assert waiting.open == "its loop is about to call what refers to it"
+    assert (waiting.timer, waiting.need) == (None, 1)
+
+
+def test_a_task_of_python_code(python_current_task):
+    async def main():
+        asyncio.get_running_loop().set_task_factory(
+            lambda loop, coroutine, **options: asyncio.tasks._PyTask(coroutine, loop=loop, **options)
+        )
+        return await asyncio.create_task(snapshot_with(LATER["method"]))
+
+    waiting, _ = asyncio.run(main())
+    assert waiting.timer is not None
+
+
+async def in_a_timeout():
+    async with asyncio.timeout(1000):
+        await forever()
+
+
+async def in_a_timeout_of_another_kind():
+    class Timeout(asyncio.Timeout):
+        """As in async_timeout 5."""
+
+    async with Timeout(asyncio.get_running_loop().time() + 1000):
+        await forever()
+
+
+async def hidden():
+    """A timeout that no frame has a `with` for."""
+    timeout = asyncio.timeout(1000)
+    await timeout.__aenter__()
+    try:
+        await forever()
+    finally:
+        await timeout.__aexit__(None, None, None)
+
+
+async def async_timeout_of_the_library():
+    async_timeout = pytest.importorskip("async_timeout", reason="async_timeout is not installed")
+    async with async_timeout.timeout(1000):
+        await forever()
+
+
+async def waits_with_timeout():
+    await asyncio.wait([start(forever())], timeout=1000)
+
+
+async def waits_for_with_timeout():
+    await asyncio.wait_for(forever(), timeout=1000)
+
+
+async def sleeps():
+    await asyncio.sleep(1000)
+
+
+@pytest.mark.parametrize(
+    "coroutine",
+    [
+        in_a_timeout,
+        in_a_timeout_of_another_kind,
+        hidden,
+        async_timeout_of_the_library,
+        waits_with_timeout,
+        waits_for_with_timeout,
+        sleeps,
+    ],
+    ids=lambda coroutine: coroutine.__name__,
+)
+def test_deadlines_are_seen_on_every_loop(coroutine):
+    before = time.monotonic()
+    waiting, _ = asyncio.run(
+        snapshot_with(lambda loop, task: loop.call_later(1000, int), coroutine=coroutine)
+    )
+    assert before + 999 < waiting.timer < time.monotonic() + 1001
+
+
+def test_the_earliest_of_several_deadlines_counts():
+    waiting, _ = asyncio.run(
+        snapshot_with(lambda loop, task: loop.call_later(500, task.cancel), coroutine=in_a_timeout)
+    )
+    assert waiting.timer < time.monotonic() + 501
+
+
+class Hostile:
+    def __getattribute__(self, name):
+        raise AssertionError(f"agraph read {name}")
+
+    def __call__(self):
+        raise AssertionError("it was called")
+
+    __hash__ = __eq__ = __call__
+
+
+def test_no_code_of_the_application_runs_to_read_a_call():
+    async def main():
+        loop, hostile = asyncio.get_running_loop(), Hostile()
+        waiting = start(forever(), "waiting")
+        await parked(waiting)
+        handles = [
+            loop.call_later(1000, hostile),
+            loop.call_later(1000, cancels, hostile),
+            loop.call_later(1000, functools.partial(cancels, hostile)),
+        ]
+        snapshot = capture()
+        for handle in handles:
+            handle.cancel()
+        await end(waiting)
+        return snapshot
+
+    assert task(asyncio.run(main()), "waiting").open == ""
