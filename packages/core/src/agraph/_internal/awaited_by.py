@@ -55,7 +55,7 @@ if HAS_NATIVE_AWAITED_BY and not TYPE_CHECKING:
 else:
     from agraph._internal.record import declared, future_add_to_awaited_by, future_discard_from_awaited_by
 
-__all__ = ["awaited_by", "future_add_to_awaited_by", "future_discard_from_awaited_by"]
+__all__ = ["awaited_by", "declared", "future_add_to_awaited_by", "future_discard_from_awaited_by"]
 
 
 class _Meaning(NamedTuple):

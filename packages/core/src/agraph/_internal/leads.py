@@ -1,0 +1,203 @@
+"""Which of some objects other objects lead to in a few steps: by locals, closures, attributes and containers.
+
+Only `gc.get_referents` and the attributes of exact builtin types are read, so nothing of the application
+runs. What leads everywhere (loops, modules, classes, globals of functions) leads nowhere here. A future or
+task is not looked into either: who runs it is asked for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import logging
+import threading
+import types
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal.futures import C_FUTURE, PY_FUTURE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+_EMPTY: frozenset[int] = frozenset()
+# A container with more items is a registry of everything rather than something that one task works with.
+_MANY_ITEMS = 1000
+_SIZED = (dict, list, tuple, set, frozenset, deque)
+_OPAQUE = (
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bytearray,
+    memoryview,
+    range,
+    slice,
+    type,
+    type(None),
+    type(...),
+    type(NotImplemented),
+    types.ModuleType,
+    types.CodeType,
+    types.FrameType,
+    types.TracebackType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+    C_FUTURE,
+    PY_FUTURE,
+    asyncio.AbstractEventLoop,
+    contextvars.Context,
+    contextvars.ContextVar,
+    logging.Logger,
+    threading.Thread,
+    weakref.ref,
+)
+
+
+class Leads:
+    """Looks for targets, through each object once, within a budget.
+
+    Attributes:
+        exhausted: Whether the budget was used up, so that what is found is not all.
+    """
+
+    def __init__(self, targets: Mapping[int, Sequence[int]], budget: int) -> None:
+        """Prepare a search.
+
+        Args:
+            targets: By `id` of an object that is looked for, the numbers that stand for it.
+            budget: How many references may be followed.
+        """
+        self.exhausted = False
+        self._targets = targets
+        self._left = budget
+        self._found: dict[tuple[int, int], frozenset[int]] = {}
+        # By identity, as a metaclass may define `__hash__`; `_kept` keeps the identities valid.
+        self._opaque: dict[int, bool] = {}
+        self._kept: list[object] = []
+
+    def of(self, items: Sequence[object], steps: int) -> set[int]:
+        """The numbers of the targets among some objects, and of those that these lead to.
+
+        Args:
+            items: Where to start.
+            steps: How many objects may lie on the way, containers included, instance dictionaries not.
+
+        Returns:
+            The numbers.
+        """
+        found: set[int] = set()
+        opaque = self._opaque
+        self._left -= len(items)
+        for item in items:
+            kind = id(type(item))
+            if id(item) in self._targets:
+                found.update(self._targets[id(item)])
+            elif not (opaque[kind] if kind in opaque else self._is_opaque(type(item))):
+                known = self._found.get((id(item), steps))
+                found |= self._search(item, steps) if known is None else known
+        return found
+
+    def _is_opaque(self, kind: type) -> bool:
+        known = self._opaque.get(id(kind))
+        if known is None:
+            known = self._opaque[id(kind)] = issubclass(kind, _OPAQUE)
+            self._kept.append(kind)
+        return known
+
+    def _search(self, start: object, steps: int) -> frozenset[int]:
+        """What one object leads to, breadth first."""
+        found: set[int] = set()
+        seen = {id(start)}
+        layer = [start]
+        for _ in range(steps):
+            inner: list[object] = []
+            for item in layer:
+                if self._left <= 0:
+                    self.exhausted = True
+                    return _EMPTY
+                inside = _inside(item)
+                self._left -= len(inside) + 1
+                inner += inside
+            layer = []
+            for item in inner:
+                if id(item) in self._targets:
+                    found.update(self._targets[id(item)])
+                elif id(item) not in seen and not self._is_opaque(type(item)):
+                    seen.add(id(item))
+                    layer.append(item)
+        result = frozenset(found) if found else _EMPTY
+        self._found[id(start), steps] = result
+        self._kept.append(start)
+        return result
+
+
+def named_globals(code: types.CodeType, namespace: dict[str, Any]) -> list[object]:
+    """The globals that a function names, and what it names of the modules among them.
+
+    Args:
+        code: The code of the function.
+        namespace: Its globals.
+
+    Returns:
+        The objects; what calls of other functions lead to is not among them.
+    """
+    names = code.co_names
+    found = [dict.get(namespace, name) for name in names]
+    for item in list(found):
+        if type(item) is types.ModuleType:
+            inner = item.__dict__
+            found += [inner.get(name) for name in names]
+    return found
+
+
+def contents(cells: Iterable[types.CellType]) -> Iterator[object]:
+    """What is in some cells; a name that is not assigned yet has nothing."""
+    for cell in cells:
+        try:
+            yield cell.cell_contents
+        except ValueError:
+            continue
+
+
+def _inside(item: object) -> Sequence[object]:
+    """What an object refers to, as far as it is its own."""
+    kind = type(item)
+    if issubclass(kind, _SIZED):
+        return gc.get_referents(item) if _size(item) <= _MANY_ITEMS else ()
+    if type(item) is types.FunctionType:
+        return [*contents(item.__closure__ or ()), *(item.__defaults__ or ())]
+    if type(item) is types.CoroutineType and not _is_unstarted(item):
+        return ()  # it belongs to the task that runs it
+    return _attributes(item)
+
+
+def _size(item: object) -> int:
+    """The length that C code has for it, not one that a subclass defines."""
+    base: Any = next(kind for kind in _SIZED if issubclass(type(item), kind))
+    return int(base.__len__(item))
+
+
+def _is_unstarted(coroutine: types.CoroutineType[Any, Any, Any]) -> bool:
+    return coroutine.cr_frame is not None and not coroutine.cr_running and not coroutine.cr_suspended
+
+
+def _attributes(item: object) -> list[object]:
+    """The attributes of an instance.
+
+    Since 3.11 they may lie in the instance, without a dictionary (Objects/dictobject.c, inline values). So
+    that both look the same, the contents of dictionaries are taken in their place.
+    """
+    found: list[object] = []
+    for inner in gc.get_referents(item):
+        if type(inner) is dict and len(inner) <= _MANY_ITEMS:
+            for value in list(inner.values()):
+                found.append(value)
+                if type(value) is dict and len(value) <= _MANY_ITEMS:
+                    found += list(value.values())
+        else:
+            found.append(inner)
+    return found
