@@ -74,17 +74,22 @@ class Release(NamedTuple):
 # Since 3.14 `call_soon_threadsafe` makes handles of a type of their own.
 _THREAD_SAFE = getattr(events, "_ThreadSafeHandle", events.Handle)
 _HANDLES = (events.Handle, events.TimerHandle, _THREAD_SAFE)
+_SLEEP_ENDS = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 _SUBMIT = nested_code(tasks.run_coroutine_threadsafe, "callback")
 
 
 def pending_calls(loop: Loop) -> Iterator[Call]:
-    """The calls that a loop is about to make, of the handles whose type is known."""
+    """The calls that a loop is about to make, of the handles whose type is known.
+
+    Those of `sleep` are left out: the task that sleeps has its timer, and there may be very many.
+    """
     if issubclass(type(loop), asyncio.BaseEventLoop):
         state = instance_dict(loop, asyncio.BaseEventLoop)
-        # `list` of either is one step under the GIL.
-        for handle in [*(state.get("_ready") or ()), *(state.get("_scheduled") or ())]:
-            if type(handle) in _HANDLES and not handle._cancelled:
-                yield Call(handle, handle._callback, handle._args or (), when_of(handle))
+        for name in ("_ready", "_scheduled"):
+            # `list` is one step under the GIL.
+            for handle in list(state.get(name) or ()):
+                if type(handle) in _HANDLES and handle._callback is not _SLEEP_ENDS and not handle._cancelled:
+                    yield Call(handle, handle._callback, handle._args or (), when_of(handle))
     elif type(loop).__module__.startswith("uvloop"):
         yield from _calls_of_uvloop(loop)
 
@@ -92,16 +97,18 @@ def pending_calls(loop: Loop) -> Iterator[Call]:
 def _calls_of_uvloop(loop: Loop) -> Iterator[Call]:
     """The same of uvloop: its handles are C structures, whose referents tell callback and arguments apart."""
     module = sys.modules.get("uvloop.loop")
-    plain, timed = getattr(module, "Handle", None), getattr(module, "TimerHandle", None)
+    kinds = (getattr(module, "Handle", None), getattr(module, "TimerHandle", None))
     for container in gc.get_referents(loop):
         if type(container) not in (deque, set):
             continue
         for handle in list(container):
-            if type(handle) not in (plain, timed) or handle.cancelled():
+            if type(handle) not in kinds or handle.cancelled():
                 continue
             parts = [item for item in gc.get_referents(handle) if item is not loop]
             args = next((item for item in parts if type(item) is tuple), ())
             callback = next((item for item in parts if _is_callable(item)), None)
+            if callback is _SLEEP_ENDS:
+                continue
             yield Call(handle, callback, args, when_of(handle))
 
 
@@ -140,8 +147,6 @@ def cells_of(function: types.FunctionType) -> dict[str, Any]:
 
 _ON_TIMEOUT = asyncio.Timeout.__dict__["_on_timeout"]
 _PY_CANCEL = PY_TASK.__dict__.get("cancel")
-# What `sleep` schedules: the task that sleeps has its timer already.
-_SLEEP_ENDS = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
 
 def note_releases(builder: Builder, loops: Iterable[Loop], loop_facts: Mapping[int, LoopFacts]) -> None:
@@ -170,8 +175,6 @@ def note_releases(builder: Builder, loops: Iterable[Loop], loop_facts: Mapping[i
 def _releases(loop: Loop) -> Iterator[Release]:
     for call in pending_calls(loop):
         callback = call.callback
-        if callback is _SLEEP_ENDS:
-            continue
         if type(callback) is functools.partial:
             yield from _mentioned(callback.args, call.when)
             callback = callback.func

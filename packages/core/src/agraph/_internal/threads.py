@@ -18,6 +18,7 @@ from agraph._internal.blocking import blocked_in, is_locked
 from agraph._internal.crossing import NOBODY, Crossing
 from agraph._internal.futures import instance_dict
 from agraph._internal.identity import key_of
+from agraph._internal.library_threads import futures_of_workers
 from agraph._internal.loop_threads import blocks_loop, is_idle, thread_by_task
 from agraph._internal.thread_locks import LockHolders
 from agraph._internal.waits import Part, Wait
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from agraph._internal.blocking import Blocked
     from agraph._internal.builder import Builder
     from agraph._internal.discover import Loop
+    from agraph._internal.library_threads import Worker
     from agraph._internal.resources import Resources
     from agraph._internal.task_rows import TaskFacts
 
@@ -86,7 +88,8 @@ class Threads:
         self._claims: list[_Claim] = []
         self._blocked_loops: list[_BlockedLoop] = []
         self._connected = 0
-        self._looked = 0
+        self._looked = self._looked_at_plain = 0
+        self._workers: dict[int, Worker] | None = None
         known_loops = [loop for loop, _ident in loops.values()]
         self._crossing = Crossing(builder, resources, known_loops, self._frames, self._thread)
         self._holders = LockHolders(builder, self._frames, self._thread)
@@ -216,7 +219,20 @@ class Threads:
             except Exception as error:  # noqa: BLE001 - costs who completes this future, and nothing else
                 self._builder.error(f"who completes a concurrent future could not be read: {error!r}")
                 self._builder.change(number, need=1, open=NOBODY)
+        self._ask_libraries()
         return bool(claims or futures)
+
+    def _ask_libraries(self) -> None:
+        """Connect the futures that the threads of libraries complete."""
+        plain = list(islice(self._resources.plain.items(), self._looked_at_plain, None))
+        self._looked_at_plain += len(plain)
+        if plain and self._workers is None:
+            self._workers = futures_of_workers(self._frames)
+        for number, future in plain if self._workers else ():
+            worker = (self._workers or {}).get(id(future))
+            if worker is not None:
+                self._builder.change(number, open="", state="queued" if worker.queued else "pending")
+                self._builder.edge(number, self._thread(worker.thread), "thread")
 
     def _connect(self, claim: _Claim) -> None:
         blocked = claim.blocked
