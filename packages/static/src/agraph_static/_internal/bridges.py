@@ -260,6 +260,11 @@ def _confidence(  # noqa: PLR0911 - one question after the other reads best
     return "possible", f"it is not known whether a task stands behind `{name}`"
 
 
+def waiter_name(source: str) -> str:
+    """What a message calls the waiting task, beside the code of what it waits for."""
+    return "waiting_task" if source == "task" else "task"
+
+
 def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     """Say a bridge as a finding of AG101."""
     call = bridge.registration
@@ -277,8 +282,9 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
         f"waits for it to `{source}`",
         confidence=bridge.confidence,
         label=f"the wait for `{target}` is really a wait for `{source}`",
-        help=f"call `future_add_to_awaited_by({source}, task)` before the wait, and "
-        f"`future_discard_from_awaited_by({source}, task)` in the done-callback and in a `finally`",
+        help=f"call `future_add_to_awaited_by({source}, {waiter_name(source)})` before the wait, and "
+        f"`future_discard_from_awaited_by({source}, {waiter_name(source)})` in the done-callback and in a "
+        "`finally`",
         related=related,
         notes=(f"{bridge.reason} ({bridge.confidence})",),
         fix=edge_fix(context, bridge) if bridge.confidence != "possible" else None,
@@ -307,8 +313,8 @@ def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
         confidence=confidence,
         label=f"the wait on `{target}` is really a wait for `{source}`",
         help="wait for the task itself with `asyncio.wait`, or call "
-        f"`future_add_to_awaited_by({source}, task)` before "
-        f"the wait and `future_discard_from_awaited_by({source}, task)` after it",
+        f"`future_add_to_awaited_by({source}, {waiter_name(source)})` before "
+        f"the wait and `future_discard_from_awaited_by({source}, {waiter_name(source)})` after it",
         related=related,
         notes=(f"{bridge.reason} ({confidence})",),
     )  # fmt: skip
