@@ -1,12 +1,15 @@
 """`agraph lint`: what is found is the business of tests/static; here is how it is told."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from golden import golden
 
-from agraph_cli.report.lint import concise, full, statistics, summary, to_json
+from agraph_cli.report.lint.formats import FORMATS, STATISTICS, lines
+from agraph_cli.report.lint.model import LintReport, Source
+from agraph_cli.report.lint.summary import summary
 from agraph_cli.report.style import Style
 from agraph_static import Finding, Fix, LintResult, Related, Span
 
@@ -55,8 +58,11 @@ async def wait_quietly(task: asyncio.Task):
 """
 
 
-def lines_of(source):
-    return source.split("\n")
+def told(form, findings=FINDINGS, sources=(), style=None):
+    """What a reporter says about some findings."""
+    result = dataclasses.replace(RESULT, findings=findings)
+    sources = {path: Source(text) for path, text in dict(sources).items()}
+    return list(lines(form, LintReport(result, sources, style or Style())))
 
 
 @pytest.mark.parametrize(
@@ -64,49 +70,66 @@ def lines_of(source):
 )
 def test_full(style):
     name = "ascii" if style.ascii else "plain" if style == Style() else "painted"
-    sources = {"app.py": lines_of(SOURCE), "other.py": ["import asyncio"], "odd\nname.py": []}
-    golden(f"lint/full_{name}", "\n".join(full(FINDINGS, sources, style)))
+    sources = {"app.py": SOURCE, "other.py": "import asyncio", "odd\nname.py": ""}
+    golden(f"lint/full_{name}", "\n".join(told(FORMATS["full"], sources=sources, style=style)))
 
 
 def test_without_sources():
-    text = "\n".join(full(FINDINGS, {}, Style()))
+    text = "\n".join(told(FORMATS["full"]))
     assert "app.py:6:9" in text
     assert " | " not in text
 
 
 def test_a_very_long_line_is_cut():
     finding = Finding("AG101", "certain", "m", "a.py", Span(1, 5000, 1, 6000), label="here")
-    shown = list(full([finding], {"a.py": ["x" * 10_000]}, Style()))
+    shown = told(FORMATS["full"], (finding,), {"a.py": "x" * 10_000})
     assert max(len(line) for line in shown) < 200
 
 
 def test_a_place_over_several_lines_is_underlined_on_its_first():
     finding = Finding("AG101", "certain", "m", "a.py", Span(1, 5, 3, 2))
-    shown = list(full([finding], {"a.py": ["x = f(", "  1", ")"]}, Style()))
+    shown = told(FORMATS["full"], (finding,), {"a.py": "x = f(\n  1\n)"})
     assert "  |     ^^" in shown
 
 
 def test_concise():
-    assert list(concise(FINDINGS, Style())) == [
+    assert told(FORMATS["concise"]) == [
         "app.py:6:9: AG101 `waiter` is completed by a done-callback of `task`",
         "odd\\x0aname.py:99:1: AG001 this file\\x1b does not parse",
     ]
 
 
 def test_statistics():
-    assert list(statistics((*FINDINGS, FINDINGS[0]), {"AG101": "summary"})) == [
-        "2  AG101  summary",
-        "1  AG001",
-    ]
+    assert [line[:8] for line in told(STATISTICS, (*FINDINGS, FINDINGS[0]))] == ["2  AG101", "1  AG001"]
 
 
-def test_summary():
-    assert summary(RESULT) == "Found 2 problems in 2 of 7 files (1 fixable)."
-    assert summary(LintResult((), 1, 0, 0)) == "No problems in 1 file."
+@pytest.mark.parametrize(
+    ("kinds", "unsafe", "fixed", "said"),
+    [
+        ("", False, 0, "No problems in 7 files."),
+        ("", False, 2, "Fixed 2 problems; none left in 7 files."),
+        ("-", False, 0, "Found 1 problem in 1 of 7 files."),
+        ("-", False, 1, "Fixed 1 problem; 1 problem left in 1 of 7 files."),
+        ("s-", False, 0, "Found 2 problems in 1 of 7 files (1 fixable with --fix)."),
+        (
+            "ssu",
+            False,
+            0,
+            "Found 3 problems in 1 of 7 files (2 fixable with --fix, 1 more with --unsafe-fixes).",
+        ),
+        ("u", False, 0, "Found 1 problem in 1 of 7 files (1 fixable with --fix --unsafe-fixes)."),
+        ("su", True, 0, "Found 2 problems in 1 of 7 files (2 fixable with --fix --unsafe-fixes)."),
+    ],
+)
+def test_summary(kinds, unsafe, fixed, said):
+    names = {"s": Fix("safe", "m"), "u": Fix("unsafe", "m"), "-": None}
+    findings = tuple(dataclasses.replace(FINDINGS[0], fix=names[kind]) for kind in kinds)
+    report = LintReport(dataclasses.replace(RESULT, findings=findings), unsafe=unsafe)
+    assert summary(report, fixed) == said
 
 
 def test_json_shape():
-    golden("lint/json", json.dumps(to_json(RESULT), indent=2) + "\n")
+    golden("lint/json", "\n".join(told(FORMATS["json"])) + "\n")
 
 
 def write_bad(folder="."):
@@ -236,3 +259,16 @@ def test_unknown_key_in_the_configuration(agraph):
     assert agraph("lint").code == 2
     assert "unknown key `selekt`" in agraph.err
     assert "hint: did you mean `select`?" in agraph.err
+
+
+def test_per_file_ignores_hold_for_standard_input(agraph):
+    Path("pyproject.toml").write_text('[tool.agraph.lint]\nper-file-ignores = { "tests/**" = ["AG1"] }\n')
+    assert agraph("lint - --stdin-filename tests/app.py", stdin=BAD.encode()).code == 0
+    assert agraph("lint - --stdin-filename app.py", stdin=BAD.encode()).code == 1
+
+
+def test_the_waiting_task_is_not_called_like_what_it_waits_for(agraph):
+    write_bad()
+    agraph("lint --format full")
+    assert "future_add_to_awaited_by(task, waiting_task)" in agraph.out
+    assert "(task, task)" not in agraph.out

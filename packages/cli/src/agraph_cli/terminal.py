@@ -112,6 +112,20 @@ def write(lines: Iterable[str], output: str | None = None) -> None:
         _save("".join(f"{line}\n" for line in lines), Path(output))
 
 
+def write_raw(data: bytes) -> None:
+    """Write bytes to standard output as they are.
+
+    Args:
+        data: The bytes.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        _close_quietly(sys.stdout)
+
+
 def say(line: str) -> None:
     """Write a line to standard error: what is not data."""
     _print([line], sys.stderr)
@@ -138,9 +152,13 @@ def _print(lines: Iterable[str], stream: TextIO) -> None:
         stream.writelines(_encodable(f"{line}\n", stream) for line in lines)
         stream.flush()
     except BrokenPipeError:
-        # Python flushes standard output once more at exit, which would fail again and print a complaint.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _close_quietly(stream)
+
+
+def _close_quietly(stream: TextIO) -> None:
+    # Python flushes standard output once more at exit, which would fail again and print a complaint.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _encodable(text: str, stream: TextIO) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agraph import Node
     from agraph_cli.analysis.model import SnapshotAnalysis
     from agraph_cli.report.style import Style
-    from agraph_static import Finding
+    from agraph_static import Finding, LintResult
 
 SHORT = "Run a program that hangs, and explain it."
 EPILOG = epilog("agraph demo")
@@ -36,9 +36,9 @@ def demo(color: ColorOption = "auto") -> None:
         raise CommandError(
             f"the demonstration failed: {error}", hint="report this, it is a bug in agraph"
         ) from None
-    findings = _lint(str(PROGRAM))
-    terminal.write(_linted(findings, PROGRAM.read_text(encoding="utf-8").split("\n"), style))
-    terminal.write(_untracked(one, findings, style))
+    result = _lint(str(PROGRAM))
+    terminal.write(_linted(result, PROGRAM.read_text(encoding="utf-8"), style))
+    terminal.write(_untracked(one, result.findings, style))
     terminal.write(_next(style))
 
 
@@ -55,19 +55,21 @@ def _captured(pid: int, one: SnapshotAnalysis, style: Style) -> Iterator[str]:
     yield from full(Analysis((one,)), style)
 
 
-def _lint(path: str) -> tuple[Finding, ...]:
+def _lint(path: str) -> LintResult:
     from agraph_static import LintConfig, lint_paths
 
-    return lint_paths([path], LintConfig()).findings
+    return lint_paths([path], LintConfig())
 
 
-def _linted(findings: tuple[Finding, ...], lines: list[str], style: Style) -> Iterator[str]:
-    from agraph_cli.report.lint import full
+def _linted(result: LintResult, text: str, style: Style) -> Iterator[str]:
+    from agraph_cli.report.lint.full import lines
+    from agraph_cli.report.lint.model import LintReport, Source
 
     yield ""
     yield "And this is what `agraph lint bank.py` says about its source:"
     yield ""
-    yield from full(findings, {finding.path: lines for finding in findings}, style)
+    sources = {finding.path: Source(text) for finding in result.findings}
+    yield from lines(LintReport(result, sources, style))
 
 
 def _untracked(one: SnapshotAnalysis, findings: tuple[Finding, ...], style: Style) -> Iterator[str]:

@@ -23,6 +23,7 @@ Confidence = Literal["certain", "likely", "possible"]
 _RULES = "Which rules"
 _FILES = "Which files"
 _OUTPUT = "Output"
+_FIXING = "Fixing"
 
 Paths = Annotated[
     list[str] | None,
@@ -67,6 +68,39 @@ ForceExclude = Annotated[
     typer.Option(
         "--force-exclude", help="Leave out excluded files even if they are named.", rich_help_panel=_FILES
     ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        metavar="N",
+        min=1,
+        show_default=False,
+        help="How many processes; without it as many as the work is worth.",
+        rich_help_panel=_FILES,
+    ),
+]
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache", help="Neither use nor write what earlier runs remember.", rich_help_panel=_FILES
+    ),
+]
+Fix = Annotated[
+    bool, typer.Option("--fix", help="Apply the safe fixes, show what is left.", rich_help_panel=_FIXING)
+]
+UnsafeFixes = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-fixes",
+        help="Also offer fixes that can change what the program does.",
+        rich_help_panel=_FIXING,
+    ),
+]
+Diff = Annotated[
+    bool,
+    typer.Option("--diff", help="Show what --fix would change, write nothing.", rich_help_panel=_FIXING),
 ]
 FormatOption = Annotated[
     Format | None,
@@ -160,6 +194,24 @@ def settings(paths: Sequence[str], file: str | None, *, isolated: bool) -> LintC
         return load_config(Path(file))
     except ConfigError as error:
         raise CommandError(error.message, hint=error.help) from None
+
+
+def cache_folder(paths: Sequence[str]) -> Path:
+    """Where findings are remembered between runs.
+
+    Args:
+        paths: What is linted.
+
+    Returns:
+        `$AGRAPH_CACHE_DIR`, else `.agraph_cache` beside the nearest pyproject.toml above all of it, else
+        in the current folder.
+    """
+    named = os.environ.get("AGRAPH_CACHE_DIR")
+    if named:
+        return Path(named)
+    start = _common_folder(paths)
+    near = (folder for folder in (start, *start.parents) if (folder / "pyproject.toml").is_file())
+    return next(near, Path.cwd()) / ".agraph_cache"
 
 
 def _common_folder(paths: Sequence[str]) -> Path:
