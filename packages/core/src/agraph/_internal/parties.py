@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import gc
 import types
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
 from agraph._internal.bridges import bridges_by_callback, bridges_by_declaration
+from agraph._internal.futures import coroutine_of
 from agraph._internal.identity import key_of
 from agraph._internal.leads import Leads, named_globals
 from agraph._internal.outside import Source, sources_of
 from agraph._internal.waits import Part
+from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +29,9 @@ if TYPE_CHECKING:
     from agraph._internal.task_rows import LoopFacts, TaskFacts
 
 # References to follow, at about 0.1 us each; and edges, as many tasks may know one another's resources.
-_BUDGET = 2_000_000
+_BUDGET = 200_000
+# Of tasks that stand at the same place the first ones tell what all of them lead to, more or less.
+_MANY_AT_ONE_PLACE = 200
 _MANY_RESOURCES = 2_000
 _MANY_EDGES = 100_000
 _STEPS = 2
@@ -193,27 +198,59 @@ class _Parties:
         if not self._objects:
             return
         leads = self._new_leads()
+        asked: Counter[int | None] = Counter()
+        only_waited = self._only_waited()
         for fact in self._facts:
-            found = self._of_task(fact, leads)
-            self._add(
-                [number for number in found if not self._waiters.only_waits(fact.number, number)], fact.number
-            )
+            own = only_waited.get(fact.number, set())
+            if len(own) == len(self._objects):
+                continue
+            place = self._stack_of(fact)
+            asked[place] += 1
+            if asked[place] > _MANY_AT_ONE_PLACE:
+                continue
+            self._add(self._of_task(fact, leads) - own, fact.number)
             if leads.exhausted or self._edges > _MANY_EDGES:
                 break
+        unasked = sum(count - _MANY_AT_ONE_PLACE for count in asked.values() if count > _MANY_AT_ONE_PLACE)
+        if unasked:
+            self.cut.append(
+                f"who could free events, queues and futures: {unasked:,} tasks that stand where "
+                f"{_MANY_AT_ONE_PLACE} others stand were not asked"
+            )
         self._note_end_of(leads, "tasks")
+
+    def _only_waited(self) -> dict[int, set[int]]:
+        """For each task the open resources that it waits for itself, and so frees for nobody."""
+        found: dict[int, set[int]] = {}
+        for number in self._objects:
+            for task in self._waiters.of(number):
+                if self._waiters.only_waits(task, number):
+                    found.setdefault(task, set()).add(number)
+        return found
+
+    def _stack_of(self, fact: TaskFacts) -> int | None:
+        node = self._builder.nodes[fact.number]
+        return None if node is None else node.stack
 
     def _of_task(self, fact: TaskFacts, leads: Leads) -> set[int]:
         """The resources that the frames of a task lead to."""
+        links = chain(coroutine_of(fact.task))
+        owners = [link.owner for link in links]
+        seen = set(map(id, owners))
         found: set[int] = set()
-        stack = fact.stack
-        owners: list[object] = [standing.owner for standing in stack]
-        for owner in owners:
-            items = gc.get_referents(owner)
+        while owners:
+            items = gc.get_referents(*owners)
             found |= leads.of(items, _STEPS)
-            # A running coroutine does not say which one it awaits; that one is among what it refers to.
-            owners += [item for item in items if type(item) is types.CoroutineType and item.cr_running]
-        for standing in stack:
-            found |= self._of_globals(standing.frame, leads)
+            # One that is not started has its arguments. A running one does not say which one it awaits.
+            owners = [
+                item
+                for item in items
+                if type(item) is types.CoroutineType and id(item) not in seen and not item.cr_suspended
+            ]
+            seen.update(map(id, owners))
+        for link in links:
+            if link.frame is not None:
+                found |= self._of_globals(link.frame, leads)
         return found
 
     def _of_globals(self, frame: types.FrameType, leads: Leads) -> set[int]:
