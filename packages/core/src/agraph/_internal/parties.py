@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 # References to follow, at about 0.1 us each; and edges, as many tasks may know one another's resources.
 _BUDGET = 200_000
-# Of tasks that stand at the same place the first ones tell what all of them lead to, more or less.
-_MANY_AT_ONE_PLACE = 200
+# Tasks that stand at the same place lead to much the same, so of very many not all are asked.
+_MANY_AT_ONE_PLACE = 2_000
 _MANY_RESOURCES = 2_000
 _MANY_EDGES = 100_000
 _STEPS = 2
+_NONE: frozenset[int] = frozenset()
 _INFERRED = "who completes it is inferred"
 
 
@@ -201,7 +202,7 @@ class _Parties:
         asked: Counter[int | None] = Counter()
         only_waited = self._only_waited()
         for fact in self._facts:
-            own = only_waited.get(fact.number, set())
+            own = only_waited.get(fact.number, _NONE)
             if len(own) == len(self._objects):
                 continue
             place = self._stack_of(fact)
@@ -219,13 +220,21 @@ class _Parties:
             )
         self._note_end_of(leads, "tasks")
 
-    def _only_waited(self) -> dict[int, set[int]]:
-        """For each task the open resources that it waits for itself, and so frees for nobody."""
-        found: dict[int, set[int]] = {}
+    def _only_waited(self) -> dict[int, frozenset[int]]:
+        """For each task the open resources that it waits for itself, and so frees for nobody.
+
+        A task with a deadline goes on one day, and may then free them for the others.
+        """
+        found: dict[int, frozenset[int]] = {}
+        nodes = self._builder.nodes
         for number in self._objects:
-            for task in self._waiters.of(number):
-                if self._waiters.only_waits(task, number):
-                    found.setdefault(task, set()).add(number)
+            waiting = self._waiters.of(number)
+            this = frozenset((number,))
+            for task in waiting:
+                node = nodes[task]
+                if len(waiting) == 1 or node is None or node.timer is None:
+                    known = found.get(task)
+                    found[task] = this if known is None else known | this
         return found
 
     def _stack_of(self, fact: TaskFacts) -> int | None:
@@ -287,17 +296,6 @@ class Waiters:
         """The tasks that wait for a node."""
         groups = [self._tasks.get(node, set()) for node in self._up(number)]
         return groups[0].union(*groups[1:])
-
-    def only_waits(self, task: int, number: int) -> bool:
-        """Whether a task waits for a node itself, so that it frees it for nobody.
-
-        One with a deadline goes on one day, and may then free it for the others.
-        """
-        groups = [self._tasks.get(node, set()) for node in self._up(number)]
-        if not any(task in group for group in groups):
-            return False
-        node = self._nodes[task]
-        return node is None or node.timer is None or sum(map(len, groups)) == 1
 
     def _up(self, number: int) -> list[int]:
         """A node and the futures that wait for it."""
