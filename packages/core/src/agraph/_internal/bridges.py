@@ -27,8 +27,12 @@ _STEPS = 1
 
 
 class _Meaning(NamedTuple):
-    """What a callback leads to: resources that are looked for, and futures whose own callbacks lead on."""
+    """What a callback leads to: resources that are looked for, and futures whose own callbacks lead on.
 
+    The callback itself is kept, as it is known by its identity.
+    """
+
+    callback: object
     resources: frozenset[int]
     futures: tuple[object, ...]
 
@@ -53,6 +57,8 @@ def bridges_by_callback(
     while ahead:
         number, future = ahead.pop()
         for callback, _context in callbacks_of(future):
+            if type(callback) is types.BuiltinMethodType and is_task(callback.__self__):
+                continue  # it wakes a task
             meaning = _meaning(callback, leads, meanings)
             found.update((resource, number) for resource in meaning.resources if resource != number)
             for further in meaning.futures:
@@ -78,7 +84,7 @@ def _meaning(callback: object, leads: Leads, meanings: dict[tuple[int, int], _Me
             items, steps = _operands(callback), _STEPS
         # A task is asked for its own callbacks anyway.
         futures = [item for item in items if is_future(item) and not is_task(item) and is_pending(item)]
-        meaning = meanings[key] = _Meaning(frozenset(leads.of(items, steps)), tuple(futures))
+        meaning = meanings[key] = _Meaning(callback, frozenset(leads.of(items, steps)), tuple(futures))
     return meaning
 
 

@@ -18,6 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.futures import C_FUTURE, PY_FUTURE
+from agraph._internal.walk import FUTURE_ITERATORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -48,7 +49,9 @@ _OPAQUE = (
     types.MemberDescriptorType,
     C_FUTURE,
     PY_FUTURE,
+    *FUTURE_ITERATORS,
     asyncio.AbstractEventLoop,
+    asyncio.Handle,
     contextvars.Context,
     contextvars.ContextVar,
     logging.Logger,
@@ -74,41 +77,47 @@ class Leads:
         self.exhausted = False
         self._targets = targets
         self._left = budget
-        self._found: dict[tuple[int, int], frozenset[int]] = {}
+        self._found: dict[int, dict[int, frozenset[int]]] = {}
         # By identity, as a metaclass may define `__hash__`; `_kept` keeps the identities valid.
-        self._opaque: dict[int, bool] = {}
+        self._opaque: set[int] = {id(types.CoroutineType)}
+        self._open: set[int] = set()
         self._kept: list[object] = []
 
     def of(self, items: Sequence[object], steps: int) -> set[int]:
         """The numbers of the targets among some objects, and of those that these lead to.
 
         Args:
-            items: Where to start.
+            items: Where to start; coroutines among them are not looked into.
             steps: How many objects may lie on the way, containers included, instance dictionaries not.
 
         Returns:
             The numbers.
         """
-        found: set[int] = set()
+        targets = self._targets
+        if targets.keys().isdisjoint(map(id, items)):
+            found = set()
+        else:
+            found = {number for item in items if id(item) in targets for number in targets[id(item)]}
         opaque = self._opaque
-        self._left -= len(items)
-        for item in items:
-            kind = id(type(item))
-            if id(item) in self._targets:
-                found.update(self._targets[id(item)])
-            elif not (opaque[kind] if kind in opaque else self._is_opaque(type(item))):
-                known = self._found.get((id(item), steps))
-                found |= self._search(item, steps) if known is None else known
+        further = [item for item in items if id(type(item)) not in opaque]
+        known = self._found.setdefault(steps, {})
+        for item in further:
+            if id(item) in known:
+                found |= known[id(item)]
+            elif id(item) not in targets and not self._is_opaque(item):
+                found |= self._search(item, steps, known)
         return found
 
-    def _is_opaque(self, kind: type) -> bool:
-        known = self._opaque.get(id(kind))
-        if known is None:
-            known = self._opaque[id(kind)] = issubclass(kind, _OPAQUE)
+    def _is_opaque(self, item: object) -> bool:
+        kind = type(item)
+        if kind is types.CoroutineType:
+            return not _is_unstarted(item)  # the task that runs it is asked for itself
+        if id(kind) not in self._open and id(kind) not in self._opaque:
+            (self._opaque if issubclass(kind, _OPAQUE) else self._open).add(id(kind))
             self._kept.append(kind)
-        return known
+        return id(kind) in self._opaque
 
-    def _search(self, start: object, steps: int) -> frozenset[int]:
+    def _search(self, start: object, steps: int, known: dict[int, frozenset[int]]) -> frozenset[int]:
         """What one object leads to, breadth first."""
         found: set[int] = set()
         seen = {id(start)}
@@ -126,11 +135,10 @@ class Leads:
             for item in inner:
                 if id(item) in self._targets:
                     found.update(self._targets[id(item)])
-                elif id(item) not in seen and not self._is_opaque(type(item)):
+                elif id(item) not in seen and not self._is_opaque(item):
                     seen.add(id(item))
                     layer.append(item)
-        result = frozenset(found) if found else _EMPTY
-        self._found[id(start), steps] = result
+        result = known[id(start)] = frozenset(found) if found else _EMPTY
         self._kept.append(start)
         return result
 
@@ -170,8 +178,6 @@ def _inside(item: object) -> Sequence[object]:
         return gc.get_referents(item) if _size(item) <= _MANY_ITEMS else ()
     if type(item) is types.FunctionType:
         return [*contents(item.__closure__ or ()), *(item.__defaults__ or ())]
-    if type(item) is types.CoroutineType and not _is_unstarted(item):
-        return ()  # it belongs to the task that runs it
     return _attributes(item)
 
 
@@ -181,7 +187,7 @@ def _size(item: object) -> int:
     return int(base.__len__(item))
 
 
-def _is_unstarted(coroutine: types.CoroutineType[Any, Any, Any]) -> bool:
+def _is_unstarted(coroutine: Any) -> bool:  # noqa: ANN401 - a coroutine
     return coroutine.cr_frame is not None and not coroutine.cr_running and not coroutine.cr_suspended
 
 

@@ -13,7 +13,7 @@ import gc
 import selectors
 import types
 import weakref
-from asyncio import events
+from asyncio import events, futures
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -21,9 +21,10 @@ from agraph._internal.futures import instance_dict, is_task
 from agraph._internal.instances import dict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 _Kind = Literal["ready", "timer", "io"]
+_END_OF_SLEEP: Any = getattr(futures, "_set_result_unless_cancelled", None)
 _STOCK_HANDLES = (events.Handle, events.TimerHandle)
 # How many layers of protocols lie on each other: TLS over a proxy over TLS.
 _LAYERS = 6
@@ -49,26 +50,28 @@ class Source(NamedTuple):
     fd: int | None = None
 
 
-def sources_of(loop: object) -> Iterator[Source]:
+def sources_of(loop: object, futures_looked_for: Container[int]) -> Iterator[Source]:
     """What a loop is going to call.
 
     Args:
         loop: A loop of asyncio or uvloop; for any other there is nothing to say.
+        futures_looked_for: The `id` of each future that matters, to pass over the timers of all others.
 
     Yields:
         Its sources; steps of tasks, and timeouts that end a task's wait, are left out.
     """
     if issubclass(type(loop), asyncio.BaseEventLoop):
-        yield from _of_asyncio(instance_dict(loop, asyncio.BaseEventLoop))
+        yield from _of_asyncio(instance_dict(loop, asyncio.BaseEventLoop), futures_looked_for)
     elif type(loop).__module__.partition(".")[0] == "uvloop":
         yield from _of_uvloop(loop)
 
 
-def _of_asyncio(state: dict[str, Any]) -> Iterator[Source]:
+def _of_asyncio(state: dict[str, Any], futures_looked_for: Container[int]) -> Iterator[Source]:
     for handle in list(state.get("_ready") or ()):
         yield from _called(handle, "ready")
     for handle in list(state.get("_scheduled") or ()):
-        yield from _called(handle, "timer")
+        if not _ends_sleep(handle, futures_looked_for):
+            yield from _called(handle, "timer")
     for signal, handle in list((state.get("_signal_handlers") or {}).items()):
         yield from _called(handle, "io", name=getattr(signal, "name", str(signal)))
     selector = state.get("_selector")
@@ -78,6 +81,14 @@ def _of_asyncio(state: dict[str, Any]) -> Iterator[Source]:
     for key in list(keys.values()) if type(keys) is dict else ():
         for handle in key.data if type(key.data) is tuple else ():
             yield from _called(handle, "io", fd=key.fd)
+
+
+def _ends_sleep(handle: Any, futures_looked_for: Container[int]) -> bool:  # noqa: ANN401 - a handle
+    """Whether it ends a sleep that does not matter here: a hundred thousand sleepers have as many of these."""
+    if type(handle) is not events.TimerHandle or handle._callback is not _END_OF_SLEEP:  # type: ignore[attr-defined]
+        return False
+    arguments = handle._args  # type: ignore[attr-defined]
+    return bool(arguments) and id(arguments[0]) not in futures_looked_for
 
 
 def _called(handle: Any, kind: _Kind, name: str = "", fd: int | None = None) -> Iterator[Source]:  # noqa: ANN401

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agraph._internal.task_rows import LoopFacts, TaskFacts
 
 # References to follow, at about 0.1 us each; and edges, as many tasks may know one another's resources.
-_BUDGET = 200_000
+_BUDGET = 500_000
 # Tasks that stand at the same place lead to much the same, so of very many not all are asked.
 _MANY_AT_ONE_PLACE = 2_000
 _MANY_RESOURCES = 2_000
@@ -136,7 +136,7 @@ class _Parties:
         """Connect resources with what a loop is going to call; nothing more is asked of those."""
         leads = self._new_leads()
         freed: set[int] = set()
-        for source in sources_of(loop):
+        for source in sources_of(loop, {id(future) for future in self._resources.plain.values()}):
             numbers = leads.of(source.roots, _STEPS)
             if numbers:
                 self._add(numbers, self._row(source, known))
