@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agraph_static import LintConfig
 
-Format = Literal["full", "concise", "json"]
+Format = Literal["full", "concise", "grouped", "json", "jsonl", "sarif", "github", "gitlab", "junit"]
 Confidence = Literal["certain", "likely", "possible"]
 
 _RULES = "Which rules"

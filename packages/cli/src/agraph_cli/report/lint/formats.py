@@ -28,7 +28,13 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     "full": Format("full", for_people=True, needs_sources=True),
     "concise": Format("concise", for_people=True),
+    "grouped": Format("grouped", for_people=True),
     "json": Format("json_"),
+    "jsonl": Format("jsonl"),
+    "sarif": Format("sarif", needs_sources=True),
+    "github": Format("github"),
+    "gitlab": Format("gitlab", needs_sources=True),
+    "junit": Format("junit"),
 }
 STATISTICS = Format("statistics", for_people=True)
 
