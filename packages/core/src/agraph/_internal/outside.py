@@ -84,10 +84,10 @@ def _of_asyncio(state: dict[str, Any], futures_looked_for: Container[int]) -> It
 
 
 def _ends_sleep(handle: Any, futures_looked_for: Container[int]) -> bool:  # noqa: ANN401 - a handle
-    """Whether it ends a sleep that does not matter here: a hundred thousand sleepers have as many of these."""
+    """Whether it ends a sleep that does not matter here: as many sleepers as there are have one each."""
     if type(handle) is not events.TimerHandle or handle._callback is not _END_OF_SLEEP:  # type: ignore[attr-defined]
         return False
-    arguments = handle._args  # type: ignore[attr-defined]
+    arguments = handle._args
     return bool(arguments) and id(arguments[0]) not in futures_looked_for
 
 

@@ -216,7 +216,7 @@ class _Parties:
         if unasked:
             self.cut.append(
                 f"who could free events, queues and futures: {unasked:,} tasks that stand where "
-                f"{_MANY_AT_ONE_PLACE} others stand were not asked"
+                f"{_MANY_AT_ONE_PLACE:,} others stand were not asked"
             )
         self._note_end_of(leads, "tasks")
 
