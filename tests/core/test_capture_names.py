@@ -507,3 +507,4 @@ def test_what_goes_wrong_costs_the_names_only(monkeypatch):
     snapshot = run(main())
     assert node(snapshot, "lock").name == ""
     assert "names" in snapshot.capture.errors[0]
+    assert snapshot.capture.unknown == ("names",)

@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import types
 from asyncio import locks
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.frame_locals import read_locals
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     Taken = tuple[object, Site]
 
 _INFERRED = "its holder is inferred from the source"
-_NOT_ALL = "others than its known holders may release it"
 # A pool whose `acquire` calls that of a pool whose `acquire` calls that of a semaphore.
 _DEPTH = 3
 
@@ -45,16 +43,10 @@ def infer_holders(builder: Builder, resources: Resources, facts: list[TaskFacts]
         resources: What is waited for, by node.
         facts: What is known of each task.
     """
-    try:
-        candidates = _candidates(builder, resources)
-        if not candidates:
-            return
-        _reopen(builder, candidates)
-        wanted = _wanted(builder, candidates)
-        if wanted:
-            _Inference(builder, wanted).run(facts)
-    except Exception as error:  # noqa: BLE001 - a snapshot without inferred holders is worth more than none
-        builder.error(f"holders of locks could not be inferred from the source: {error!r}")
+    candidates = _candidates(builder, resources)
+    wanted = _wanted(builder, candidates) if candidates else {}
+    if wanted:
+        _Inference(builder, wanted).run(facts)
 
 
 def _candidates(builder: Builder, resources: Resources) -> dict[int, object]:
@@ -66,28 +58,6 @@ def _candidates(builder: Builder, resources: Resources) -> dict[int, object]:
             if node is not None and node.state == "locked":
                 found[number] = part.owner
     return found
-
-
-def _reopen(builder: Builder, candidates: dict[int, object]) -> None:
-    """Semaphores of which not all holders are known: others may release them.
-
-    A BoundedSemaphore says how many hold it. A Semaphore does not (it may have begun with any value), so
-    nobody can tell whether those that are known are all.
-    """
-    known = {
-        number: owner
-        for number, owner in candidates.items()
-        if issubclass(type(owner), locks.Semaphore) and not _node(builder, number).open
-    }
-    if not known:
-        return
-    holders = Counter(
-        edge.waiter for edge in builder.edges if edge.kind == "held_by" and edge.waiter in known
-    )
-    for number, owner in known.items():
-        bound = instance_dict(owner, locks.Semaphore).get("_bound_value")
-        if type(bound) is not int or holders[number] < bound:
-            builder.change(number, open=_NOT_ALL)
 
 
 def _node(builder: Builder, number: int) -> Node:
@@ -134,7 +104,8 @@ class _Inference:
             return
         self._found.add((number, task))
         builder = self._builder
-        builder.change(number, open=_INFERRED)
+        if _node(builder, number).kind == "lock":
+            builder.change(number, open=_INFERRED)
         builder.edge(number, task, "held_by", "probable", builder.sites.site(site))
 
     def _read_frames(self, fact: TaskFacts, stack_index: int | None) -> None:

@@ -62,13 +62,10 @@ def name_resources(builder: Builder, resources: Resources, facts: list[TaskFacts
         resources: What is waited for, by node.
         facts: What is known of each task, by ascending number.
     """
-    try:
-        targets = _targets(builder, resources)
-        if targets:
-            _search(builder, targets, facts)
-            _name(builder, targets)
-    except Exception as error:  # noqa: BLE001 - a snapshot without names is worth more than none
-        builder.error(f"the names of locks and the like could not be read: {error!r}")
+    targets = _targets(builder, resources)
+    if targets:
+        _search(builder, targets, facts)
+        _name(builder, targets)
 
 
 def _search(builder: Builder, targets: dict[int, _Target], facts: list[TaskFacts]) -> None:
