@@ -55,16 +55,27 @@ def brute_force(made, *, timers, unknown):
     """The least fixpoint of "can proceed", straight from its definition in docs/reference/snapshot.md."""
     nodes = {node.id: node for node in made.nodes}
     waits = {node.id: [edge for edge in made.edges if edge.waiter == node.id] for node in made.nodes}
+    cancelled = cancelled_in(made) if timers else set()
     live: set[int] = set()
     while True:
         more = {
             node.id
             for node in nodes.values()
-            if can_proceed(node, waits[node.id], live, timers=timers, unknown=unknown)
+            if (node.id in cancelled and (node.loop is None or node.loop in live))
+            or can_proceed(node, waits[node.id], live, timers=timers, unknown=unknown)
         }
         if more == live:
             return live
         live = more
+
+
+def cancelled_in(made):
+    """The tasks that a task with a timer awaits, those that they await, and so on."""
+    tasks_of = {node.id for node in made.nodes if node.kind == "task"}
+    found = {node.id for node in made.nodes if node.kind == "task" and node.timer is not None}
+    for _ in made.nodes:
+        found |= {edge.awaited for edge in made.edges if edge.waiter in found and edge.awaited in tasks_of}
+    return found
 
 
 def can_proceed(node, edges, live, *, timers, unknown):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agraph_cli.analysis.cancel import Cancellation
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -133,10 +135,13 @@ def levels(graph: WaitGraph) -> Levels:
     if all(strict.live):
         return Levels(bytes(len(strict.live)), bytes(len(strict.live)), {})
     timed = strict.copy()
-    timed.release(_with_timer(graph))
+    cancellation = Cancellation(graph)
+    timers = _with_timer(graph)
+    timed.release([*timers, *cancellation.of(timers)])
     generous = timed.copy()
     generous.relax([node for node in timed.stuck() if graph.node(node).exc])
     generous.release(_with_unknown_party(graph))
+    cancellation.end_groups(generous)
     level = bytes(map(_level, strict.live, timed.live, generous.live))
     timed.force([node for node, value in enumerate(level) if value == 3])
     strict.force([node for node, value in enumerate(level) if value >= 2])

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _HANDLE_RUN = events.Handle._run.__code__
 _NOTHING: list[Held] = []
+# Functions that pass a cancellation on to all that the task waits for.
+_DETAILS = {name: {"made_by": name} for name in ("TaskGroup", "staggered_race")}
 
 
 class TaskFacts(NamedTuple):
@@ -131,7 +133,8 @@ class TaskReader:
         kind = _qualname(coroutine)
         key = key_of(task)
         row = (number, "task", name, kind, state, stack, loop_facts.number, None, number_of_wait, key, need)
-        self._builder.nodes[number] = new_row(Node, (*row, timer, "", exc, None))
+        detail = _DETAILS.get(wait.made_by) if wait is not None else None
+        self._builder.nodes[number] = new_row(Node, (*row, timer, "", exc, detail))
         facts: TaskFacts = new_row(TaskFacts, (number, task, waiter, wait, held, unread, self._builder.sites))
         return facts
 
