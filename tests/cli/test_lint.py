@@ -128,6 +128,13 @@ def test_summary(kinds, unsafe, fixed, said):
     assert summary(report, fixed) == said
 
 
+def test_summary_with_a_baseline():
+    report = LintReport(RESULT, accepted=FINDINGS)
+    assert summary(report).startswith("Found 2 problems in 2 of 7 files, beside 2 in the baseline (1 fixable")
+    report = LintReport(dataclasses.replace(RESULT, findings=()), accepted=FINDINGS)
+    assert summary(report) == "No problems in 7 files, beside 2 in the baseline."
+
+
 def test_json_shape():
     golden("lint/json", "\n".join(told(FORMATS["json"])) + "\n")
 

@@ -222,11 +222,11 @@ def test_unsafe_fixes_are_in_sarif_only_when_asked_for():
 def test_addresses_are_relative_to_the_current_folder():
     def address(path):
         result = LintResult((dataclasses.replace(FINDINGS[1], path=path),), 1, 0, 0)
-        place = log(result, root="/home")["results"][0]["locations"][0]["physicalLocation"]
+        place = log(result, root="/project")["results"][0]["locations"][0]["physicalLocation"]
         return place["artifactLocation"]
 
     assert address("./src/é.py") == {"uri": "src/%C3%A9.py", "uriBaseId": "%SRCROOT%"}
-    assert address("/home/src/a#b.py") == {"uri": "src/a%23b.py", "uriBaseId": "%SRCROOT%"}
+    assert address("/project/src/a#b.py") == {"uri": "src/a%23b.py", "uriBaseId": "%SRCROOT%"}
     assert address("/else/b.py") == {"uri": "file:///else/b.py"}
     assert address("../else/b.py") == {"uri": "file:///else/b.py"}
 

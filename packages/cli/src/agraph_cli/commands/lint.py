@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ from agraph_cli.errors import CommandError
 from agraph_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from agraph_cli.commands.baseline import Baseline
     from agraph_cli.commands.fixing import Plan
     from agraph_cli.commands.linting import Job
     from agraph_cli.report.lint.formats import Format
     from agraph_cli.report.lint.model import Source
-    from agraph_static import LintResult
+    from agraph_static import Finding, LintResult
 
 SHORT = "Find untracked futures and risky waits."
 EPILOG = epilog(
@@ -38,6 +40,8 @@ def lint(
     ignore: options.Ignore = None,
     extend_select: options.ExtendSelect = None,
     min_confidence: options.MinConfidence = None,
+    baseline: options.Baseline = None,
+    update_baseline: options.UpdateBaseline = False,
     config: options.Config = None,
     isolated: options.Isolated = False,
     stdin_filename: options.StdinFilename = "<stdin>",
@@ -56,8 +60,11 @@ def lint(
     """Find untracked futures and waits that can deadlock in source code."""
     from agraph_cli.commands.linting import Job, run
 
-    ask = _Ask(format_, statistics, fix, unsafe_fixes, diff, exit_zero, output, color)
+    ask = _Ask(
+        format_, statistics, fix, unsafe_fixes, diff, exit_zero, output, color, baseline, update_baseline
+    )
     ask.check(paths or [])
+    known = ask.known()
     given = [stdin_filename if path == "-" else path for path in paths or ["."]]
     overrides = options.Overrides(select, ignore, extend_select, min_confidence, force_exclude)
     job = Job(
@@ -68,7 +75,7 @@ def lint(
         jobs,
         None if no_cache else options.cache_folder(given),
     )
-    return _tell(run(job), job, ask)
+    return _tell(run(job), job, ask, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,8 @@ class _Ask:
     exit_zero: bool
     output: str | None
     color: terminal.Color
+    baseline: str | None
+    update: bool
 
     def check(self, paths: list[str]) -> None:
         """Refuse what does not go together."""
@@ -93,12 +102,26 @@ class _Ask:
                 "--statistics goes with a text format",
                 hint="count `code` in the JSON instead" if self.format == "json" else "leave out --format",
             )
+        if self.update and self.baseline is None:
+            raise CommandError("--update-baseline needs a file to write", hint="name it with --baseline FILE")
+        if self.update and self.diff:
+            raise CommandError(
+                "--diff writes nothing, no baseline either", hint="leave out --update-baseline"
+            )
         if self.diff and (self.format or self.statistics):
             raise CommandError(
                 "--diff shows changes, not findings", hint="leave out --format and --statistics"
             )
         if (self.fix or self.diff) and "-" in paths and len(paths) > 1:
             raise CommandError("--fix and --diff take either - or files", hint="run agraph lint twice")
+
+    def known(self) -> Baseline | None:
+        """The baseline, read before the work begins."""
+        if self.baseline is None:
+            return None
+        from agraph_cli.commands.baseline import load
+
+        return load(self.baseline, may_be_missing=self.update)
 
     def form(self) -> Format:
         """The format."""
@@ -110,9 +133,9 @@ class _Ask:
         )
 
 
-def _tell(result: LintResult, job: Job, ask: _Ask) -> int:
+def _tell(result: LintResult, job: Job, ask: _Ask, known: Baseline | None) -> int:
     fixed = 0
-    known = {} if job.text is None else {job.name: job.text}
+    texts = {} if job.text is None else {job.name: job.text}
     if ask.fix or ask.diff:
         from agraph_cli.commands import fixing
 
@@ -122,14 +145,34 @@ def _tell(result: LintResult, job: Job, ask: _Ask) -> int:
         done = planned if job.text is not None else fixing.carry_out(planned)
         result = fixing.afterwards(result, done)
         fixed = sum(change.fixed for change in done.changes)
-        known.update({change.path: change.after for change in done.changes})
+        texts.update({change.path: change.after for change in done.changes})
         if job.text is not None:
-            terminal.write_raw(known[job.name])
+            terminal.write_raw(texts[job.name])
     _complain(result)
-    _report(result, known, ask, fixed, to_stdout=not (ask.fix and job.text is not None))
+    if known is not None and ask.update:
+        return _update(known, result, job)
+    accepted = None
+    if known is not None:
+        held = known.sort(result.findings, job.named())
+        result, accepted = dataclasses.replace(result, findings=held.new), held.accepted
+        for note in held.notes:
+            terminal.say(f"note: {note}")
+    _report(result, accepted, texts, ask, fixed, to_stdout=not (ask.fix and job.text is not None))
     if result.errors:
         return ExitCode.ERROR
     return ExitCode.FOUND if result.findings and not ask.exit_zero else ExitCode.OK
+
+
+def _update(known: Baseline, result: LintResult, job: Job) -> int:
+    from agraph_cli.analysis.names import plural
+
+    if result.errors:
+        raise CommandError(
+            f"{known.file} was not written: not everything could be read", hint="see the errors above"
+        )
+    known.update(result.findings, job.named())
+    terminal.say(f"Wrote {plural(len(result.findings), 'known problem')} to {known.file}.")
+    return ExitCode.OK
 
 
 def _complain(result: LintResult) -> None:
@@ -139,7 +182,15 @@ def _complain(result: LintResult) -> None:
         terminal.say(f"note: {note}")
 
 
-def _report(result: LintResult, known: dict[str, bytes], ask: _Ask, fixed: int, *, to_stdout: bool) -> None:
+def _report(
+    result: LintResult,
+    accepted: tuple[Finding, ...] | None,
+    texts: dict[str, bytes],
+    ask: _Ask,
+    fixed: int,
+    *,
+    to_stdout: bool,
+) -> None:
     from agraph_cli.report.lint.formats import lines
     from agraph_cli.report.lint.model import LintReport
     from agraph_cli.report.lint.summary import summary
@@ -147,9 +198,10 @@ def _report(result: LintResult, known: dict[str, bytes], ask: _Ask, fixed: int, 
     form = ask.form()
     report = LintReport(
         result,
-        _sources(result, known) if form.needs_sources else {},
+        _sources((*result.findings, *(accepted or ())), texts) if form.needs_sources else {},
         terminal.style_for(ask.color, ask.output),
-        unsafe=ask.unsafe,
+        ask.unsafe,
+        accepted,
     )
     if to_stdout or ask.output not in {None, "-"}:
         terminal.write(lines(form, report), ask.output)
@@ -177,9 +229,9 @@ def _show_changes(result: LintResult, planned: Plan, ask: _Ask) -> int:
     return ExitCode.FOUND if changes and not ask.exit_zero else ExitCode.OK
 
 
-def _sources(result: LintResult, known: dict[str, bytes]) -> dict[str, Source]:
-    places = {finding.path for finding in result.findings}
-    places |= {related.path for finding in result.findings for related in finding.related}
+def _sources(findings: tuple[Finding, ...], known: dict[str, bytes]) -> dict[str, Source]:
+    places = {finding.path for finding in findings}
+    places |= {related.path for finding in findings for related in finding.related}
     sources = {}
     for path in sorted(places):
         try:

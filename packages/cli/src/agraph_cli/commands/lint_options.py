@@ -24,6 +24,7 @@ _RULES = "Which rules"
 _FILES = "Which files"
 _OUTPUT = "Output"
 _FIXING = "Fixing"
+_BASELINE = "Known findings"
 
 Paths = Annotated[
     list[str] | None,
@@ -46,6 +47,23 @@ ExtendSelect = Annotated[
 MinConfidence = Annotated[
     Confidence | None,
     typer.Option("--min-confidence", help="Leave out findings less sure than this.", rich_help_panel=_RULES),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="FILE",
+        help="Report only what this file does not allow.",
+        rich_help_panel=_BASELINE,
+    ),
+]
+UpdateBaseline = Annotated[
+    bool,
+    typer.Option(
+        "--update-baseline",
+        help="Write all that is found to the file of --baseline.",
+        rich_help_panel=_BASELINE,
+    ),
 ]
 Config = Annotated[
     str | None,

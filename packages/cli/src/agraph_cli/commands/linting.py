@@ -33,6 +33,10 @@ class Job:
     jobs: int | None = None
     cache: Path | None = None
 
+    def named(self) -> tuple[str, ...]:
+        """All that is linted, standard input by its name."""
+        return self.paths if self.text is None else (*self.paths, self.name)
+
 
 def run(job: Job) -> LintResult:
     """Lint.

@@ -24,6 +24,7 @@ def lines(report: LintReport) -> Iterator[str]:
     Yields:
         The array, as one text.
     """
+    findings = report.result.findings
     rows = [
         {
             "description": f"{one.code}: {one.message}",
@@ -38,6 +39,6 @@ def lines(report: LintReport) -> Iterator[str]:
                 },
             },
         }
-        for one, fingerprint in zip(report.result.findings, fingerprints(report), strict=True)
+        for one, fingerprint in zip(findings, fingerprints(findings, report), strict=True)
     ]
     yield json.dumps(rows, indent=2)

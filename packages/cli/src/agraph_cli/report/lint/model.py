@@ -12,7 +12,7 @@ from agraph_cli.report.style import Style
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agraph_static import LintResult
+    from agraph_static import Finding, LintResult
 
 # Python's lines end at these only; str.splitlines knows more, which would shift the rest.
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -55,9 +55,11 @@ class LintReport:
         sources: The files with findings; one that is missing could not be read.
         style: How text looks. Its `root` is what relative paths start from.
         unsafe: Whether fixes that can change what a program does are offered like the others.
+        accepted: Findings that a baseline allows; None without a baseline.
     """
 
     result: LintResult
     sources: Mapping[str, Source] = field(default_factory=dict)
     style: Style = field(default_factory=Style)
     unsafe: bool = False
+    accepted: tuple[Finding, ...] | None = None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agraph_cli.report.lint.model import LintReport
     from agraph_static import Finding
 
@@ -51,21 +53,22 @@ def uri(path: str, root: str) -> tuple[str, bool]:
     return Path(os.path.normpath(Path(root, path))).as_uri(), False
 
 
-def fingerprints(report: LintReport) -> list[str]:
+def fingerprints(findings: Iterable[Finding], report: LintReport) -> list[str]:
     """What tells each finding from the others, and stays when the lines around it move.
 
     Made of the file, the rule, the function and the text of the place, with spaces folded; findings that
     agree in all that are numbered.
 
     Args:
-        report: The run.
+        findings: The findings, in their order.
+        report: The run they belong to.
 
     Returns:
         One fingerprint for each finding, no two alike.
     """
     met: Counter[tuple[str, ...]] = Counter()
     made = []
-    for finding in report.result.findings:
+    for finding in findings:
         path = shown(finding.path, report.style.root)
         key = (path, finding.code, finding.function, _text(finding, report))
         met[key] += 1

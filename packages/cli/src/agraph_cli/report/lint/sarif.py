@@ -37,13 +37,13 @@ class _Run:
 
     def __init__(self, report: LintReport) -> None:
         self.report = report
-        found = {finding.code for finding in report.result.findings}
+        self.findings = (*report.result.findings, *(report.accepted or ()))
+        found = {finding.code for finding in self.findings}
         self.rules = [rule for rule in all_rules() if rule.code in found]
         self.positions = {rule.code: index for index, rule in enumerate(self.rules)}
 
     def row(self) -> dict[str, Any]:
-        report = self.report
-        found = zip(report.result.findings, fingerprints(report), strict=True)
+        found = zip(self.findings, fingerprints(self.findings, self.report), strict=True)
         return {
             "tool": {
                 "driver": {
@@ -55,7 +55,10 @@ class _Run:
             "columnKind": "unicodeCodePoints",
             "originalUriBaseIds": {_ROOT: {"description": _text("The folder that agraph lint was run in.")}},
             "invocations": [self.invocation()],
-            "results": [self.result(finding, fingerprint) for finding, fingerprint in found],
+            "results": [
+                {**self.result(finding, fingerprint), **self.state(position)}
+                for position, (finding, fingerprint) in enumerate(found)
+            ],
         }
 
     def invocation(self) -> dict[str, Any]:
@@ -93,6 +96,14 @@ class _Run:
         if fix and fix.edits and source and (fix.kind == "safe" or self.report.unsafe):
             row["fixes"] = [self.fix(finding.path, fix, source)]
         return row
+
+    def state(self, position: int) -> dict[str, Any]:
+        """Known findings are told too: a service would take a missing one for fixed."""
+        if self.report.accepted is None:
+            return {}
+        if position < len(self.report.result.findings):
+            return {"baselineState": "new", "suppressions": []}
+        return {"baselineState": "unchanged", "suppressions": [{"kind": "external"}]}
 
     def location(self, path: str, span: Span) -> dict[str, Any]:
         region = _region((span.line, span.column), (span.end_line, span.end_column))

@@ -25,6 +25,7 @@ def summary(report: LintReport, fixed: int = 0) -> str:
     """
     findings = report.result.findings
     files = plural(report.result.checked, "file")
+    files += f", beside {len(report.accepted)} in the baseline" if report.accepted else ""
     if not findings:
         return (
             f"Fixed {plural(fixed, 'problem')}; none left in {files}."
