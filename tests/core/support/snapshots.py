@@ -70,3 +70,24 @@ async def locked_by_generator(lock):
 async def through_context_manager(lock):
     async with locked_by_generator(lock):
         await forever()
+
+
+async def takes(lock):
+    """Take a lock and give it back."""
+    async with lock:
+        pass
+
+
+async def taken(*locks):
+    """Take locks and keep them."""
+    for lock in locks:
+        await lock.acquire()
+
+
+def name_of_one(main, kind="lock"):
+    """What the one resource of a kind is called in the snapshot that `main` takes."""
+    return node(run(main()), kind).name
+
+
+def names_of(snapshot, kind):
+    return sorted(found.name for found in snapshot.nodes if found.kind == kind)

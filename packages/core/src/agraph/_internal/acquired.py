@@ -94,8 +94,8 @@ class _Inference:
             if node.stack not in self._idle_stacks:
                 self._read_frames(fact, node.stack)
             for held in fact.held:
-                site = Site(held.code.co_filename, held.code.co_qualname, held.line)
                 for lock in self._through(held.manager):
+                    site = Site(held.code.co_filename, held.code.co_qualname, held.line)
                     self._note(fact.number, lock, site)
 
     def _note(self, task: int, lock: object, site: Site) -> None:

@@ -19,6 +19,7 @@ Position = tuple[int, int]
 _Choice = tuple[int, int, str]
 
 _END: Position = (1 << 30, 0)
+_RETURNED = -100  # in place of an instruction: the function has returned
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _LONGEST = 2_000  # lines of a function; a longer one is not read
@@ -98,7 +99,11 @@ class Sources:
         """What a function has acquired when it has returned; nothing when it is no function of Python."""
         if type(function) is not types.FunctionType or "acquire" not in function.__code__.co_names:
             return []
-        return _open_at(self._of(function.__code__), _END)
+        code = function.__code__
+        known = self._acquired.get((id(code), _RETURNED))
+        if known is None:
+            known = self._acquired[id(code), _RETURNED] = _open_at(self._of(code), _END)
+        return known
 
     def _of(self, code: types.CodeType) -> _Body:
         known = self._bodies.get(id(code))
