@@ -15,7 +15,10 @@ def test_a_task_waits_for_a_thread_of_anyio():
     async def main():
         asker = start(to_thread.run_sync(leave.wait), "asker")
         snapshot = await asyncio.to_thread(
-            until, lambda: (s := capture()) and any(edge[1:3] == THREAD_OF_ANYIO for edge in edges(s)) and s
+            until,
+            lambda: (
+                (s := capture()) and any(edge[0] == "thread AnyIO worker thread" for edge in edges(s)) and s
+            ),
         )
         leave.set()
         await asker
@@ -27,9 +30,6 @@ def test_a_task_waits_for_a_thread_of_anyio():
     assert confidence == "exact"
     assert thread_of(snapshot, "AnyIO worker thread").detail == {"operation": "Event.wait"}
     assert [node.open for node in snapshot.nodes if f"future {node.name}".strip() == awaited] == [""]
-
-
-THREAD_OF_ANYIO = ("thread", "thread AnyIO worker thread")
 
 
 def test_a_thread_of_anyio_and_its_loop_wait_for_each_other():

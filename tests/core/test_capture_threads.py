@@ -1,93 +1,25 @@
-"""Threads that are blocked, and loops that cannot turn because of them."""
+"""What threads are blocked in."""
 
-import asyncio
-import concurrent.futures
-import gc
-import os
-import queue
-import selectors
 import sys
 import threading
 import time
-import weakref
 
 import pytest
 from blocked import (
     capture,
-    edges,
     from_node,
-    in_a_thread,
     loop_calling,
     loop_of,
     nodes_of,
     stuck,
     thread_of,
-    until,
 )
 from snapshots import task
+from ways_to_block import Waits
 
 import agraph
 from agraph._internal import blocking, threads
 from agraph._internal.live_frames import call_at
-
-
-class Waits:
-    """Each way to be blocked: what to call, what ends it, and what is to be seen."""
-
-    def __init__(self):
-        self.future = concurrent.futures.Future()
-        self.other = concurrent.futures.Future()
-        self.event = threading.Event()
-        self.condition = threading.Condition()
-        self.queue = queue.Queue(maxsize=1)
-        self.semaphore = threading.Semaphore(0)
-        self.barrier = threading.Barrier(2)
-        self.joined = threading.Thread(target=self.event.wait, name="joined", daemon=True)
-
-    def end(self):
-        self.event.set()
-        for future in (self.future, self.other):
-            if not future.done():
-                future.set_result(None)
-        with self.condition:
-            self.condition.notify_all()
-        self.semaphore.release()
-        self.barrier.abort()
-        if self.queue.qsize():
-            self.queue.get_nowait()
-            self.queue.task_done()
-        else:
-            self.queue.put_nowait(None)
-
-    def notified(self):
-        with self.condition:
-            self.condition.wait()
-
-    def predicate(self):
-        with self.condition:
-            self.condition.wait_for(self.event.is_set)
-
-    def full(self):
-        self.queue.put(None)
-        self.queue.put(None)
-
-    def unfinished(self):
-        self.queue.put(None)
-        self.queue.join()
-
-    def join(self):
-        self.joined.start()
-        self.joined.join()
-
-    def all_of(self):
-        concurrent.futures.wait([self.future, self.other])
-
-    def first_of(self):
-        concurrent.futures.wait([self.future, self.other], return_when="FIRST_COMPLETED")
-
-    def as_completed(self):
-        next(concurrent.futures.as_completed([self.future, self.other]))
-
 
 WAITS = {
     "result": (lambda w: w.future.result(), "Future.result", 1, {("await", "work_item")}),
@@ -141,32 +73,6 @@ def test_a_thread_is_joined():
     assert "task bystander" in stuck(snapshot)
 
 
-def test_the_current_task_of_a_blocked_loop_waits_for_its_thread():
-    waits = Waits()
-    with loop_calling(waits.event.wait, waits.end):
-        snapshot = capture()
-    main = task(snapshot, "main")
-    assert (main.state, main.need) == ("waiting", 1)
-    assert from_node(snapshot, "task main") == {("thread", "thread worker", "exact")}
-    assert snapshot.stack_of(main)[0].function == "Condition.wait"
-    assert "in_a_thread.<locals>" not in {site.function for site in snapshot.stack_of(main)}
-
-
-def test_a_callback_that_blocks_is_as_bad_as_a_task():
-    waits = Waits()
-
-    async def main():
-        asyncio.current_task().set_name("main")
-        done = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(lambda: (waits.event.wait(), done.set_result(None)))
-        await done
-
-    with in_a_thread(lambda: asyncio.run(main()), waits.end):
-        snapshot = capture()
-    assert loop_of(snapshot).state == "blocked"
-    assert "task main" in stuck(snapshot)
-
-
 TIMEOUTS = {
     "event": lambda w: w.event.wait(1000),
     "result": lambda w: w.future.result(1000),
@@ -209,72 +115,6 @@ def test_a_timeout_of_a_foreign_type_is_not_understood():
     assert "thread worker" not in stuck(snapshot)
 
 
-def test_a_thread_in_c_code_is_not_blocked():
-    reading, writing = os.pipe()
-
-    def blocks():
-        os.read(reading, 1)
-
-    try:
-        with loop_calling(blocks, lambda: os.write(writing, b"x"), function="blocks"):
-            snapshot = capture()
-    finally:
-        os.close(reading)
-        os.close(writing)
-    assert (thread_of(snapshot).state, thread_of(snapshot).need) == ("running", 0)
-    assert (loop_of(snapshot).state, loop_of(snapshot).need) == ("running", 0)
-    assert task(snapshot, "main").state == "running"
-    assert stuck(snapshot) == {"task bystander"}
-
-
-def run_until(stopped):
-    """A loop that waits in its selector until it is told to stop."""
-
-    async def main():
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        stopped.append(lambda: loop.call_soon_threadsafe(stop.set))
-        await stop.wait()
-
-    asyncio.run(main())
-
-
-@pytest.mark.stock_loop
-def test_a_loop_in_its_selector_is_idle():
-    stopped = []
-    with in_a_thread(lambda: run_until(stopped), lambda: stopped[0](), function="select"):
-        snapshot = until(lambda: (s := capture()) and loop_of(s).state == "idle" and s)
-    assert loop_of(snapshot).need == 0
-    assert nodes_of(snapshot, "thread") == []
-
-
-@pytest.mark.stock_loop
-def test_a_selector_made_of_a_queue_does_not_block_its_loop():
-    """A loop that waits for its own events in a queue turns, though its thread waits at a condition."""
-    events = queue.Queue()
-
-    class QueueSelector(selectors.SelectSelector):
-        def select(self, timeout=None):
-            if timeout is None:
-                events.get()
-            return super().select(0)
-
-    def run():
-        loop = asyncio.SelectorEventLoop(QueueSelector())
-        future = loop.create_future()
-        ended.append(lambda: (loop.call_soon_threadsafe(future.set_result, None), events.put(None)))
-        loop.run_until_complete(loop.create_task(waits_for(future), name="main"))
-        loop.close()
-
-    async def waits_for(future):
-        await future
-
-    ended = []
-    with in_a_thread(run, lambda: ended[0]()):
-        snapshot = capture()
-    assert (loop_of(snapshot).state, loop_of(snapshot).need) == ("running", 0)
-
-
 def test_a_thread_that_was_notified_is_about_to_run():
     """It still stands in `Condition.wait`, at the lock of the condition, but needs no notification any more."""
     waits = Waits()
@@ -307,64 +147,6 @@ def test_the_start_of_a_thread_is_no_wait():
     assert thread_of(snapshot).state == "running"
 
 
-def test_what_moves_during_the_capture_is_not_blocked(monkeypatch):
-    """The loop goes on between the first look and the last one: then nothing of it is certain."""
-    waits = Waits()
-    real = threads.Threads.settle
-
-    def settle(on_threads):
-        before = len(on_threads._claims)
-        waits.end()
-        until(lambda: not worker.is_alive())
-        assert before == 1
-        return real(on_threads)
-
-    with loop_calling(waits.event.wait, waits.end) as worker:
-        monkeypatch.setattr(threads.Threads, "settle", settle)
-        snapshot = agraph.capture()
-    assert not snapshot.capture.consistent
-    assert (thread_of(snapshot).state, thread_of(snapshot).need) == ("running", 0)
-    assert (loop_of(snapshot).state, loop_of(snapshot).need) == ("running", 0)
-    assert task(snapshot, "main").need == 0
-
-
-def test_captures_while_threads_come_and_go_never_fail():
-    stop = threading.Event()
-    items = queue.Queue()
-
-    def works():
-        while not stop.is_set():
-            items.put(None)
-            items.get()
-            threading.Event().wait(0.0001)
-
-    workers = [threading.Thread(target=works, daemon=True) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    pool = concurrent.futures.ThreadPoolExecutor(2)
-
-    async def main():
-        loop = asyncio.get_running_loop()
-
-        async def calls():
-            while not stop.is_set():
-                await loop.run_in_executor(pool, time.sleep, 0)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(5):
-                group.create_task(calls())
-
-    loop_thread = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
-    loop_thread.start()
-    try:
-        errors = {sentence for _ in range(200) for sentence in agraph.capture().capture.errors}
-    finally:
-        stop.set()
-        loop_thread.join(20)
-        pool.shutdown()
-    assert errors == set()
-
-
 def test_an_unreadable_thread_costs_only_its_detail(monkeypatch):
     def fails(ident, top):
         raise ZeroDivisionError
@@ -391,54 +173,16 @@ def test_a_failed_self_test_is_no_exception(monkeypatch):
     assert not blocking.works()
 
 
-class Held:
-    """What the frames of a blocked thread hold."""
+def test_a_failure_costs_only_the_threads(monkeypatch):
+    def fails(*_):
+        raise ZeroDivisionError
 
-
-def test_nothing_of_a_blocked_thread_is_kept_or_changed():
-    waits, seen = Waits(), []
-
-    def blocks():
-        held = Held()
-        seen.append(weakref.ref(held))
-        inner(held)
-
-    def inner(held):
-        del held
-        waits.event.wait()
-
-    gc.collect()
-    gc.disable()
-    try:
-        with loop_calling(blocks, waits.end):
-            capture()  # makes frame objects, which belong to the interpreter
-            count = sys.getrefcount(seen[0]())
-            for _ in range(3):
-                capture()
-            after = sys.getrefcount(seen[0]())
-        assert after == count
-        assert seen[0]() is None
-    finally:
-        gc.enable()
-
-
-def test_the_capture_leaves_no_rubbish():
-    """The frames of all threads were in hand, that of the caller too: a cycle unless they are let go."""
-    waits, seen = Waits(), []
-
-    def caller():
-        mine = Held()
-        seen.append(weakref.ref(mine))
-        capture()
-
-    gc.collect()
-    gc.disable()
-    try:
-        with loop_calling(waits.event.wait, waits.end):
-            caller()
-        assert seen[0]() is None
-    finally:
-        gc.enable()
+    waits = Waits()
+    monkeypatch.setattr(threads.Threads, "_describe_loop", fails)
+    with loop_calling(waits.event.wait, waits.end):
+        snapshot = agraph.capture()
+    assert any("ZeroDivisionError" in sentence for sentence in snapshot.capture.errors)
+    assert task(snapshot, "bystander").state == "waiting"
 
 
 def test_calls_that_are_no_plain_acquire_are_not_decoded():
@@ -456,17 +200,3 @@ def test_calls_that_are_no_plain_acquire_are_not_decoded():
     code = sample.__code__
     found = [call_at(code, offset) for offset in range(-2, len(code.co_code) + 2)]
     assert [call for call in found if call is not None and call[0].root in ("lock", "more")] == []
-
-
-def test_a_loop_in_another_thread_is_seen_from_a_loop():
-    waits = Waits()
-
-    async def looks():
-        return capture()
-
-    with loop_calling(waits.event.wait, waits.end):
-        snapshot = asyncio.run(looks())
-    assert snapshot.capture.where == "thread"
-    assert loop_of(snapshot).state == "blocked"
-    assert loop_of(snapshot, threading.current_thread().name).state == "running"
-    assert ("loop worker", "thread", "thread worker", "exact") in edges(snapshot)

@@ -78,6 +78,28 @@ def blocked_in(thread: int, top: FrameType) -> Blocked | None:
     return _at_lock(thread, top)
 
 
+def interrupted_wait(top: FrameType) -> FrameType | None:
+    """Where the running thread stands when a signal handler runs on it while it is blocked.
+
+    Nothing else can be called from within the `acquire` of a lock. When the handler returns, the thread goes
+    on waiting.
+
+    Args:
+        top: The innermost frame of the thread that asks.
+
+    Returns:
+        The frame that waits; None when the thread is not blocked.
+    """
+    frame = top.f_back
+    while frame is not None:
+        if (frame.f_code is _CONDITION_WAIT and frame.f_lasti in _AWAITS_NOTIFICATION) or (
+            frame.f_code is _JOIN and frame.f_lasti in _JOINS
+        ):
+            return frame
+        frame = frame.f_back
+    return None
+
+
 def is_locked(lock: object) -> bool:
     """Whether a lock or re-entrant lock of C is held by anyone."""
     if type(lock) is RLOCK:

@@ -6,7 +6,7 @@ import asyncio
 import selectors
 import types
 from asyncio import events, tasks
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agraph._internal.discover import _RUN_FOREVER, _RUNNER_RUN, _loop_run_by
 from agraph._internal.futures import instance_dict, root_frame_of
@@ -75,6 +75,12 @@ def thread_by_task(loop: Loop, frames: dict[int, types.FrameType]) -> int | None
                 return ident
             frame = frame.f_back
     return None
+
+
+def runs_unseen(loop: Loop) -> bool:
+    """Whether a loop of uvloop runs, though no frame of Python shows on which thread."""
+    base: Any = next((kind for kind in type(loop).__mro__ if kind.__module__ == "uvloop.loop"), None)
+    return base is not None and bool(base.is_running(loop))
 
 
 def _is_stock(loop: Loop) -> bool:

@@ -14,12 +14,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal import blocking, executors
-from agraph._internal.blocking import blocked_in, is_locked
+from agraph._internal.blocking import blocked_in, interrupted_wait, is_locked
 from agraph._internal.crossing import NOBODY, Crossing
 from agraph._internal.futures import instance_dict
 from agraph._internal.identity import key_of
 from agraph._internal.library_threads import futures_of_workers
-from agraph._internal.loop_threads import blocks_loop, is_idle, thread_by_task
+from agraph._internal.loop_threads import blocks_loop, is_idle, runs_unseen, thread_by_task
 from agraph._internal.thread_locks import LockHolders
 from agraph._internal.waits import Part, Wait
 
@@ -83,6 +83,12 @@ class Threads:
         self._resources = resources
         self._loops = loops
         self._frames = sys._current_frames()
+        # The thread that captures runs; unless it is a signal handler that does, while the thread is blocked.
+        self._own = threading.get_ident()
+        interrupted = interrupted_wait(self._frames[self._own])
+        if interrupted is not None:
+            self._frames[self._own] = interrupted
+            self._own = 0
         self._objects = _thread_objects()
         self._numbers: dict[int, int] = {}
         self._claims: list[_Claim] = []
@@ -112,31 +118,40 @@ class Threads:
             How many have moved.
         """
         try:
-            return self._settle()
+            return self._take_back(self._moved())
+        except Exception as error:  # noqa: BLE001 - then none of them counts as blocked
+            self._builder.error(f"whether threads moved could not be read: {error!r}")
+            return self._take_back({claim.ident for claim in self._claims})
         finally:
             # One of the frames is that of the caller: it would keep all of this alive.
             self._frames.clear()
             self._claims.clear()
             self._blocked_loops.clear()
-            # They know this object by a method of it: only a collection would end such a ring.
-            del self._crossing, self._holders
 
-    def _settle(self) -> int:
+    def _moved(self) -> set[int]:
+        """The threads that stand elsewhere now, or whose loop runs another task."""
         if any(claim.blocked.name for claim in self._claims):
             time.sleep(0.001)  # a thread that was just given its lock needs a moment to go on
         now = sys._current_frames() if self._claims else {}
-        moved = [claim for claim in self._claims if not _stands(claim, now.get(claim.ident))]
+        now[threading.get_ident()] = self._frames[threading.get_ident()]  # it cannot have moved
+        moved = {claim.ident for claim in self._claims if not _stands(claim, now.get(claim.ident))}
         now.clear()
-        for claim in moved:
-            self._builder.change(claim.number, state="running", need=0, timer=None)
-        gone = {claim.ident for claim in moved}
+        return moved | {
+            blocked.ident
+            for blocked in self._blocked_loops
+            if tasks.current_task(blocked.loop) is not blocked.task
+        }
+
+    def _take_back(self, moved: set[int]) -> int:
+        for claim in self._claims:
+            if claim.ident in moved:
+                self._builder.change(claim.number, state="running", need=0, timer=None)
         for blocked in self._blocked_loops:
-            if blocked.ident in gone or tasks.current_task(blocked.loop) is not blocked.task:
-                gone.add(blocked.ident)
+            if blocked.ident in moved:
                 self._builder.change(blocked.number, state="running", need=0)
                 if blocked.task_number is not None:
                     self._builder.change(blocked.task_number, state="running", need=0)
-        return len(gone)
+        return len(moved)
 
     # ---- rows
 
@@ -145,9 +160,11 @@ class Threads:
         ident = thread_by_task(loop, self._frames) if ident is None else ident
         top = None if ident is None else self._frames.get(ident)
         if number is None or ident is None or top is None:
+            if number is not None and runs_unseen(loop):
+                self._builder.change(number, state="running")
             return
-        if ident == threading.get_ident() or is_idle(top, loop):
-            self._builder.change(number, state="running" if ident == threading.get_ident() else "idle")
+        if ident == self._own or is_idle(top, loop):
+            self._builder.change(number, state="running" if ident == self._own else "idle")
             return
         thread = self._thread(ident)
         if not any(claim.number == thread for claim in self._claims) or not blocks_loop(top, loop):
@@ -169,7 +186,7 @@ class Threads:
             return number
         number = self._numbers[ident] = self._builder.reserve(self._objects.get(ident, object()))
         top = self._frames.get(ident)
-        blocked = None if top is None or ident == threading.get_ident() else self._read(ident, top)
+        blocked = None if top is None or ident == self._own else self._read(ident, top)
         if blocked is not None and top is not None:
             self._claims.append(_Claim(ident, number, top, top.f_lasti, blocked))
         self._builder.put(
@@ -277,7 +294,7 @@ def _stands(claim: _Claim, top: FrameType | None) -> bool:
 
 def _thread_objects() -> dict[int, threading.Thread]:
     """The threads, without the lock of `threading.enumerate`: a blocked thread may hold it."""
-    return dict(threading._active)  # type: ignore[attr-defined]
+    return dict(getattr(threading, "_active", {}))
 
 
 def _name_of(thread: threading.Thread | None, ident: int) -> str:
