@@ -54,7 +54,10 @@ class Adviser:
             yield "all of it was true at one moment, although the program ran while it was captured"
         elif capture.where != "loop" or sum(node.kind == "loop" for node in self.snapshot.nodes) > 1:
             by = f"thread {capture.thread}" if capture.thread else "another thread"
-            yield f"all of it was true at one moment ({by} captured it and saw nothing move meanwhile)"
+            saw = "saw nothing move meanwhile"
+            if capture.moved:
+                saw = f"takes the {capture.moved} it saw move meanwhile for able to go on"
+            yield f"all of it was true at one moment ({by} captured it and {saw})"
         if not capture.complete:
             left_out = "; ".join(capture.cut) or "the snapshot does not say what"
             yield f"what the capture left out plays no part ({left_out})"

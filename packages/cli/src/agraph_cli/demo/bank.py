@@ -61,14 +61,16 @@ async def main() -> None:
     here, there = socket.socketpair()
     here.setblocking(False)
     with here, there:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(clock(), name="clock")
-            group.create_task(count_cash(vault), name="counter-1")
-            group.create_task(count_cash(vault), name="counter-2")
-            group.create_task(terminal(here), name="terminal")
-            payment = group.create_task(transfer(alice, bob, 30), name="alice-to-bob")
-            group.create_task(transfer(bob, alice, 20), name="bob-to-alice")
-            group.create_task(receipt(payment), name="receipt")
+        payment = asyncio.create_task(transfer(alice, bob, 30), name="alice-to-bob")
+        await asyncio.gather(
+            payment,
+            asyncio.create_task(transfer(bob, alice, 20), name="bob-to-alice"),
+            asyncio.create_task(receipt(payment), name="receipt"),
+            asyncio.create_task(clock(), name="clock"),
+            asyncio.create_task(count_cash(vault), name="counter-1"),
+            asyncio.create_task(count_cash(vault), name="counter-2"),
+            asyncio.create_task(terminal(here), name="terminal"),
+        )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,8 @@ def hung_program() -> Iterator[tuple[int, SnapshotAnalysis]]:
         finally:
             limit.cancel()
             process.kill()
+            with suppress(BrokenPipeError):  # a request that it did not live to read
+                process.stdin.close()  # type: ignore[union-attr]
 
 
 def _capture(process: subprocess.Popen[str], path: Path) -> SnapshotAnalysis:

@@ -12,21 +12,27 @@ from agraph._internal import threads, withs
 from agraph._internal.acquired import infer_holders
 from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks
-from agraph._internal.futures import waiter_of
+from agraph._internal.futures import still_waits
 from agraph._internal.handles import note_releases
 from agraph._internal.identity import key_of
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
+from agraph._internal.parties import find_parties
 from agraph._internal.process import this_process
 from agraph._internal.resources import Resources
+from agraph._internal.structural import connect_declared
 from agraph._internal.task_rows import LoopFacts, TaskFacts, TaskReader, current_tasks
 from agraph._internal.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agraph._internal.discover import Loop
 
 
-def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapshot:
+def capture(
+    *, all_threads: bool = True, max_tasks: int | None = None, max_seconds: float | None = None
+) -> Snapshot:
     """Take a snapshot of this process: what every task waits for, and who holds what they wait for.
 
     Call it from anywhere: from a task, a callback, another thread, with the loop blocked. Nothing of the
@@ -36,6 +42,8 @@ def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapsh
         all_threads: Whether to include the loops of other threads.
         max_tasks: How many tasks to describe at most; None for all. What is left out is said in
             `Snapshot.capture.cut`.
+        max_seconds: About how many seconds to take at most; None for as many as it needs. What is left out
+            then is said in the same place.
 
     Returns:
         The snapshot. What could not be read is said in `Snapshot.capture.errors`.
@@ -45,7 +53,7 @@ def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapsh
     collects = gc.isenabled()
     gc.disable()
     try:
-        work = _Work(all_threads=all_threads, max_tasks=max_tasks)
+        work = _Work(all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds)
         work.run()
     finally:
         if collects:
@@ -61,11 +69,12 @@ def capture(*, all_threads: bool = True, max_tasks: int | None = None) -> Snapsh
             pause_ms=round(pause_ms, 3),
             where=work.where,
             thread=threading.current_thread().name,
-            consistent=work.moved == 0,
+            consistent=work.consistent,
+            moved=work.moved,
             complete=not work.cut,
             cut=tuple(work.cut),
             errors=tuple(work.builder.errors),
-            unknown=_UNKNOWN,
+            unknown=(*_UNKNOWN, *work.unknown),
         ),
         sites=tuple(work.builder.sites.sites),
         stacks=tuple(work.builder.sites.stacks),
@@ -81,10 +90,13 @@ _UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
 class _Work:
     """One capture, in the order of its methods."""
 
-    def __init__(self, *, all_threads: bool, max_tasks: int | None) -> None:
+    def __init__(self, *, all_threads: bool, max_tasks: int | None, max_seconds: float | None) -> None:
         self.builder = Builder()
         self.cut: list[str] = []
+        self.unknown: list[str] = []
+        self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self.moved = 0
+        self.consistent = True
         self._max_tasks = max_tasks
         running = events._get_running_loop()
         self._loops = find_loops()
@@ -110,17 +122,43 @@ class _Work:
                 self._resources.connect(fact.number, fact.wait)
         self._resources.finish()
         on_threads = threads.Threads(self.builder, self._resources, self._loops)
-        on_threads.run(facts)
-        note_releases(self.builder, loops, loop_facts)
+        try:
+            self._try("threads", on_threads.run, facts)
+            self._try("handles", note_releases, self.builder, loops, loop_facts)
+            self._hold(facts)
+            self._try("acquires", infer_holders, self.builder, self._resources, facts)
+            self._try("names", name_resources, self.builder, self._resources, facts)
+            self._try("structural", connect_declared, self.builder, facts, self._resources.plain)
+            parties = self._try(
+                "parties", find_parties, self.builder, self._resources, facts, loops, loop_facts
+            )
+            self.cut += parties or ()
+            if self.where == "thread":
+                self._check(facts)
+        finally:
+            self.moved += on_threads.settle()
+
+    def _try(self, fact: str, step: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
+        """Run a step whose failure, or lack of time, costs only what it would have found."""
+        if self._is_late():
+            self.cut.append(f"{fact}: the time was up")
+            return None
+        try:
+            return step(*arguments)
+        except Exception as error:  # noqa: BLE001 - no exception leaves a capture
+            self.builder.error(f"{fact} could not be read: {error!r}")
+            self.unknown.append(fact)
+            return None
+
+    def _is_late(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline
+
+    def _hold(self, facts: list[TaskFacts]) -> None:
         for fact in facts:
             for held in fact.held:
                 self._resources.hold(fact.number, held)
-        self._resources.hand_over()
-        infer_holders(self.builder, self._resources, facts)
-        name_resources(self.builder, self._resources, facts)
-        if self.where == "thread":
-            self._check(facts)
-        self.moved += on_threads.settle()
+        every = not self.cut and not self.builder.errors and not any(fact.unread for fact in facts)
+        self._resources.hand_over(every_holder_is_known=every)
 
     def _bounded(self, tasks: list[Any]) -> list[Any]:
         if self._max_tasks is None or len(tasks) <= self._max_tasks:
@@ -144,7 +182,10 @@ class _Work:
 
     def _describe_tasks(self, numbers: list[int], tasks: list[Any], reader: TaskReader) -> list[TaskFacts]:
         facts: list[TaskFacts] = []
-        for number, task in zip(numbers, tasks, strict=True):
+        for position, (number, task) in enumerate(zip(numbers, tasks, strict=True)):
+            if position & 255 == 0 and self._is_late():
+                self._leave_out(numbers[position:], tasks[position:])
+                break
             try:
                 facts.append(reader.read(number, task))
             except Exception as error:  # noqa: BLE001 - a foreign task type may fail in any way
@@ -153,15 +194,24 @@ class _Work:
                 self.builder.put(number, "task", key=key_of(task), **unread)
         return facts
 
+    def _leave_out(self, numbers: list[int], tasks: list[Any]) -> None:
+        self.cut.append(f"{len(tasks):,} tasks: the time was up")
+        for number, task in zip(numbers, tasks, strict=True):
+            self.builder.put(number, "task", state="unknown", open="the time was up", key=key_of(task))
+
     def _check(self, facts: list[TaskFacts]) -> None:
         """Read again who waits for what: one that moved meanwhile can proceed, the others stood still.
 
         All waits that are the same before and after were there together in between: a consistent cut.
         """
-        for fact in facts:
-            if fact.waiter is not None and waiter_of(fact.task) is not fact.waiter:
-                self.moved += 1
-                self.builder.change(fact.number, state="ready", need=0)
+        try:
+            for fact in facts:
+                if fact.waiter is not None and not still_waits(fact.task, fact.waiter):
+                    self.moved += 1
+                    self.builder.change(fact.number, state="ready", need=0)
+        except Exception as error:  # noqa: BLE001 - no exception leaves a capture
+            self.consistent = False
+            self.builder.error(f"whether tasks moved could not be read: {error!r}")
 
 
 def _offset_of(loop: Loop) -> float:

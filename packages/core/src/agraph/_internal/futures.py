@@ -120,6 +120,11 @@ def read_task(task: object) -> tuple[object, object, str, object]:
     return coroutine_of(task), waiter, name_of(task), loop_of(task)
 
 
+def still_waits(task: object, waiter: object) -> bool:
+    """Whether a task is suspended on this very future, and that is still pending."""
+    return waiter_of(task) is waiter and not _is_done(waiter)
+
+
 def _is_done(waiter: object) -> bool:
     if type(waiter) is C_FUTURE or type(waiter) is C_TASK:
         return bool(_c_state(waiter) != "PENDING") if _HAS_C_PART else not is_pending(waiter)

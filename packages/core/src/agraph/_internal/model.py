@@ -155,7 +155,9 @@ class Capture:
         pause_ms: For how long the thread that captured was kept busy, in milliseconds.
         where: `loop` when taken by the thread of the (only) loop, so nothing ran meanwhile; `thread` else.
         thread: Name of the thread that captured.
-        consistent: Whether everything in it was true at one instant.
+        consistent: Whether all that waits in it waited at one instant. What was seen to move while the
+            snapshot was taken is shown as able to proceed.
+        moved: How many tasks and threads were seen to move.
         complete: Whether nothing was left out.
         cut: What was left out and why, a sentence each.
         errors: What could not be read, a sentence each.
@@ -170,6 +172,7 @@ class Capture:
     where: str = "loop"
     thread: str = ""
     consistent: bool = True
+    moved: int = 0
     complete: bool = True
     cut: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
