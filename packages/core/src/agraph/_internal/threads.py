@@ -127,6 +127,8 @@ class Threads:
             self._frames.clear()
             self._claims.clear()
             self._blocked_loops.clear()
+            # They know this object by a method of it: only a collection would end such a ring.
+            del self._crossing, self._holders
 
     def _moved(self) -> set[int]:
         """The threads that stand elsewhere now, or whose loop runs another task."""
