@@ -3,10 +3,11 @@
 import asyncio
 import functools
 import time
+import types
 
 import pytest
 from blocked import capture, stuck
-from live import end, forever, parked, start
+from live import directly, end, forever, parked, start
 from snapshots import task
 
 
@@ -48,6 +49,21 @@ def test_a_task_about_to_be_cancelled_can_proceed(soon):
     assert "task waiting" not in stuck(snapshot)
 
 
+@pytest.mark.parametrize("soon", ["call_soon", "call_soon_threadsafe"])
+def test_a_future_about_to_be_set_lets_its_task_proceed(soon):
+    async def main():
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        waiting = start(directly(future), "waiting")
+        await parked(waiting)
+        getattr(loop, soon)(future.set_result, None)
+        snapshot = capture()
+        await waiting
+        return snapshot
+
+    assert "task waiting" not in stuck(asyncio.run(main()))
+
+
 def test_a_call_that_was_cancelled_frees_nobody():
     def schedule(loop, task):
         handle = loop.call_later(1000, task.cancel)
@@ -58,7 +74,21 @@ def test_a_call_that_was_cancelled_frees_nobody():
     assert (waiting.timer, waiting.open, waiting.need) == (None, "", 1)
 
 
+class Watchdog:
+    def __init__(self, task):
+        self.task = task
+
+    def bite(self):
+        self.task.cancel()
+
+
+class SlottedWatchdog(Watchdog):
+    __slots__ = ("other",)
+
+
 REFERS = {
+    "attribute": lambda loop, task: loop.call_later(1000, Watchdog(task).bite),
+    "slots": lambda loop, task: loop.call_later(1000, SlottedWatchdog(task).bite),
     "closure": lambda loop, task: loop.call_later(1000, lambda: cancels(task)),
     "argument": lambda loop, task: loop.call_later(1000, cancels, task),
     "partial": lambda loop, task: loop.call_later(1000, functools.partial(cancels, task)),
@@ -107,8 +137,32 @@ async def hidden():
 
 
 async def async_timeout_of_the_library():
-    async_timeout = pytest.importorskip("async_timeout", reason="async_timeout is not installed")
+    import async_timeout
+
     async with async_timeout.timeout(1000):
+        await forever()
+
+
+async def in_a_scope_of_anyio():
+    anyio = pytest.importorskip("anyio", reason="anyio is not installed")
+    with anyio.fail_after(1000):
+        with anyio.CancelScope():
+            await forever()
+
+
+async def in_a_task_group_of_anyio():
+    """The deadline is that of the scope around; the task that waits is another one."""
+    anyio = pytest.importorskip("anyio", reason="anyio is not installed")
+    with anyio.move_on_after(1000):
+        async with anyio.create_task_group():
+            await forever()
+
+
+async def in_a_timer_of_aiohttp():
+    helpers = pytest.importorskip("aiohttp.helpers", reason="aiohttp is not installed")
+    handle = helpers.TimeoutHandle(asyncio.get_running_loop(), 1000)
+    handle.start()
+    with handle.timer():
         await forever()
 
 
@@ -131,6 +185,9 @@ async def sleeps():
         in_a_timeout_of_another_kind,
         hidden,
         async_timeout_of_the_library,
+        in_a_scope_of_anyio,
+        in_a_task_group_of_anyio,
+        in_a_timer_of_aiohttp,
         waits_with_timeout,
         waits_for_with_timeout,
         sleeps,
@@ -143,6 +200,18 @@ def test_deadlines_are_seen_on_every_loop(coroutine):
         snapshot_with(lambda loop, task: loop.call_later(1000, int), coroutine=coroutine)
     )
     assert before + 999 < waiting.timer < time.monotonic() + 1001
+
+
+def test_a_shielded_scope_of_anyio_has_no_deadline():
+    anyio = pytest.importorskip("anyio", reason="anyio is not installed")
+
+    async def shielded():
+        with anyio.move_on_after(1000):
+            with anyio.CancelScope(shield=True):
+                await forever()
+
+    waiting, _ = asyncio.run(snapshot_with(lambda loop, task: loop.call_later(1, int), coroutine=shielded))
+    assert waiting.timer is None
 
 
 def test_the_earliest_of_several_deadlines_counts():
@@ -171,6 +240,7 @@ def test_no_code_of_the_application_runs_to_read_a_call():
             loop.call_later(1000, hostile),
             loop.call_later(1000, cancels, hostile),
             loop.call_later(1000, functools.partial(cancels, hostile)),
+            loop.call_later(1000, types.MethodType(cancels, hostile)),
         ]
         snapshot = capture()
         for handle in handles:

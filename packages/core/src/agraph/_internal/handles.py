@@ -13,9 +13,11 @@ import sys
 import types
 from asyncio import events, tasks
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.futures import PY_TASK, instance_dict, is_pending, is_task
+from agraph._internal.library_timers import tasks_cancelled_by
 from agraph._internal.nested import nested_code
 from agraph._internal.timers import when_of
 
@@ -193,10 +195,25 @@ def _by_method(method: types.MethodType, when: float | None) -> Iterator[Release
     function, owner = method.__func__, method.__self__
     if function is _ON_TIMEOUT and issubclass(type(owner), asyncio.Timeout):
         task = instance_dict(owner, asyncio.Timeout).get("_task")
-        if is_task(task):
-            yield Release(task, when)
-    elif function is _PY_CANCEL and is_task(owner):
-        yield Release(owner, when)
+        return iter((Release(task, when),)) if is_task(task) else iter(())
+    if is_task(owner):
+        return iter((Release(owner, when),)) if function is _PY_CANCEL else iter(())
+    cancelled = tasks_cancelled_by(owner)
+    if cancelled is not None:
+        return (Release(task, when) for task in cancelled)
+    return _mentioned(_attributes_of(owner), when)
+
+
+def _attributes_of(owner: object) -> list[object]:
+    """What an object refers to, the values of its dictionary in place of that."""
+    found: list[object] = []
+    for item in gc.get_referents(owner)[:_LOOKED_AT]:
+        found += islice(dict.values(item), _LOOKED_AT) if type(item) is dict else (item,)
+    return found
+
+
+# So many attributes are looked at for one that is a task, in `loop.call_later(5, watchdog.bite)`.
+_LOOKED_AT = 50
 
 
 def _mentioned(values: Iterable[object], when: float | None) -> Iterator[Release]:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _Kind = Literal["ready", "timer", "io"]
 _END_OF_SLEEP: Any = getattr(futures, "_set_result_unless_cancelled", None)
-_STOCK_HANDLES = (events.Handle, events.TimerHandle)
+# Since 3.14 `call_soon_threadsafe` makes handles of a type of their own.
+_THREAD_SAFE = getattr(events, "_ThreadSafeHandle", events.Handle)
+_STOCK_HANDLES = (events.Handle, events.TimerHandle, _THREAD_SAFE)
 # How many layers of protocols lie on each other: TLS over a proxy over TLS.
 _LAYERS = 6
 
