@@ -1,7 +1,7 @@
 """Tasks that the deadlines of anyio and aiohttp cancel, found from the call that their loop has scheduled.
 
-Read from anyio 4.16 (CancelScope of its asyncio backend) and aiohttp 3.14 (TimeoutHandle, TimerContext). Where
-the attributes have other names nothing is found.
+Read from anyio 4.16 (CancelScope of its asyncio backend) and aiohttp 3.14 (TimeoutHandle, TimerContext).
+Where the attributes have other names nothing is found.
 """
 
 from __future__ import annotations
