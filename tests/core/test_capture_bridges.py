@@ -14,7 +14,9 @@ import agraph
 def producers(snapshot, name):
     """(kind of the edge, name or kind of the node) of all that completes what a task waits for."""
     nodes = {node.id: node for node in snapshot.nodes}
-    (awaited,) = [e.awaited for e in snapshot.edges if e.waiter == task(snapshot, name).id]
+    (awaited,) = [
+        e.awaited for e in snapshot.edges if e.waiter == task(snapshot, name).id and e.kind == "await"
+    ]
     edges = [e for e in snapshot.edges if e.waiter == awaited]
     assert {e.confidence for e in edges} <= {"probable"}
     assert nodes[awaited].open

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
         format_call_graph,
         print_call_graph,
     )
+    from agraph._internal.link import link
+    from agraph._internal.resource import Resource, Stay, resource
 
 # Imported on first use: together they would make `import agraph` four times slower.
 _LAZY = {
+    "Resource": "resource",
+    "Stay": "resource",
     "FrameCallGraphEntry": "graph",
     "FutureCallGraph": "graph",
     "capture": "capture",
@@ -34,7 +38,9 @@ _LAZY = {
     "format_call_graph": "graph",
     "future_add_to_awaited_by": "awaited_by",
     "future_discard_from_awaited_by": "awaited_by",
+    "link": "link",
     "print_call_graph": "graph",
+    "resource": "resource",
 }
 
 __all__ = [
@@ -45,18 +51,22 @@ __all__ = [
     "FutureCallGraph",
     "Node",
     "Process",
+    "Resource",
     "Site",
     "Snapshot",
     "SnapshotError",
+    "Stay",
     "__version__",
     "capture",
     "capture_call_graph",
     "format_call_graph",
     "future_add_to_awaited_by",
     "future_discard_from_awaited_by",
+    "link",
     "load",
     "loads",
     "print_call_graph",
+    "resource",
 ]
 
 

@@ -14,6 +14,7 @@ from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks
 from agraph._internal.futures import still_waits
 from agraph._internal.handles import note_releases
+from agraph._internal.holdings import Holdings
 from agraph._internal.identity import key_of
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
@@ -117,6 +118,9 @@ class _Work:
         facts = self._describe_tasks(
             numbers, tasks, TaskReader(self.builder, loop_facts, current_tasks(loops))
         )
+        holdings = Holdings(self.builder, self._resources)
+        self.unknown += holdings.unknown
+        facts = self._try("resources", holdings.rewrite, facts) or facts
         for fact in facts:
             if fact.wait is not None:
                 self._resources.connect(fact.number, fact.wait)
@@ -127,6 +131,7 @@ class _Work:
             self._try("handles", note_releases, self.builder, loops, loop_facts)
             self._hold(facts)
             self._try("acquires", infer_holders, self.builder, self._resources, facts)
+            self._try("resources", holdings.connect, facts)
             self._try("names", name_resources, self.builder, self._resources, facts)
             self._try("structural", connect_declared, self.builder, facts, self._resources.plain)
             parties = self._try(

@@ -17,8 +17,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.futures import C_FUTURE, PY_FUTURE
-from agraph._internal.walk import FUTURE_ITERATORS
+from agraph._internal.futures import C_FUTURE, PY_FUTURE, coroutine_of
+from agraph._internal.walk import FUTURE_ITERATORS, chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,12 +67,15 @@ class Leads:
         exhausted: Whether the budget was used up, so that what is found is not all.
     """
 
-    def __init__(self, targets: Mapping[int, Sequence[int]], budget: int) -> None:
+    def __init__(
+        self, targets: Mapping[int, Sequence[int]], budget: int, barriers: Sequence[object] = ()
+    ) -> None:
         """Prepare a search.
 
         Args:
             targets: By `id` of an object that is looked for, the numbers that stand for it.
             budget: How many references may be followed.
+            barriers: Objects that lead nowhere, such as a pool that knows all of its connections.
         """
         self.exhausted = False
         self._targets = targets
@@ -81,7 +84,8 @@ class Leads:
         # By identity, as a metaclass may define `__hash__`; `_kept` keeps the identities valid.
         self._opaque: set[int] = {id(types.CoroutineType)}
         self._open: set[int] = set()
-        self._kept: list[object] = []
+        self._barriers = {id(thing) for thing in barriers}
+        self._kept: list[object] = list(barriers)
 
     def of(self, items: Sequence[object], steps: int) -> set[int]:
         """The numbers of the targets among some objects, and of those that these lead to.
@@ -115,7 +119,7 @@ class Leads:
         if id(kind) not in self._open and id(kind) not in self._opaque:
             (self._opaque if issubclass(kind, _OPAQUE) else self._open).add(id(kind))
             self._kept.append(kind)
-        return id(kind) in self._opaque
+        return id(kind) in self._opaque or id(item) in self._barriers
 
     def _search(self, start: object, steps: int, known: dict[int, frozenset[int]]) -> frozenset[int]:
         """What one object leads to, breadth first."""
@@ -141,6 +145,29 @@ class Leads:
         result = known[id(start)] = frozenset(found) if found else _EMPTY
         self._kept.append(start)
         return result
+
+
+def items_of_task(task: object) -> Iterator[list[object]]:
+    """What the frames of a task have: locals, closures, and what stands on their value stacks.
+
+    Args:
+        task: A task.
+
+    Yields:
+        The objects of its suspended frames; then, if it runs, those of the coroutines it has called.
+    """
+    owners = [link.owner for link in chain(coroutine_of(task))]
+    seen = set(map(id, owners))
+    while owners:
+        items = gc.get_referents(*owners)
+        yield items
+        # One that is not started has its arguments. A running one does not say which one it awaits.
+        owners = [
+            item
+            for item in items
+            if type(item) is types.CoroutineType and id(item) not in seen and not item.cr_suspended
+        ]
+        seen.update(map(id, owners))
 
 
 def named_globals(code: types.CodeType, namespace: dict[str, Any]) -> list[object]:

@@ -7,8 +7,6 @@ resource stays `open`. It tells an event that a live task may set from one that 
 
 from __future__ import annotations
 
-import gc
-import types
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,12 +14,13 @@ from typing import TYPE_CHECKING
 from agraph._internal.bridges import bridges_by_callback, bridges_by_declaration
 from agraph._internal.futures import coroutine_of
 from agraph._internal.identity import key_of
-from agraph._internal.leads import Leads, named_globals
+from agraph._internal.leads import Leads, items_of_task, named_globals
 from agraph._internal.outside import Source, sources_of
 from agraph._internal.waits import Part
 from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable, Iterable, Mapping
 
     from agraph._internal.builder import Builder
@@ -243,21 +242,10 @@ class _Parties:
 
     def _of_task(self, fact: TaskFacts, leads: Leads) -> set[int]:
         """The resources that the frames of a task lead to."""
-        links = chain(coroutine_of(fact.task))
-        owners = [link.owner for link in links]
-        seen = set(map(id, owners))
         found: set[int] = set()
-        while owners:
-            items = gc.get_referents(*owners)
+        for items in items_of_task(fact.task):
             found |= leads.of(items, _STEPS)
-            # One that is not started has its arguments. A running one does not say which one it awaits.
-            owners = [
-                item
-                for item in items
-                if type(item) is types.CoroutineType and id(item) not in seen and not item.cr_suspended
-            ]
-            seen.update(map(id, owners))
-        for link in links:
+        for link in chain(coroutine_of(fact.task)):
             if link.frame is not None:
                 found |= self._of_globals(link.frame, leads)
         return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import locks, queues
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.futures import instance_dict, is_future, is_pending, is_task
 from agraph._internal.identity import key_of
+from agraph._internal.instances import attribute, dict_of
 from agraph._internal.model import Site
 from agraph._internal.waits import Part, Wait, wait_of_future
 
@@ -25,7 +26,7 @@ _OPEN = {
     "queue": "whoever has the queue may get, put or call task_done",
     "barrier": "whoever has the barrier may arrive",
     "lock": "its holder is not known",
-    "semaphore": "its holders are not known",
+    "semaphore": "others may hold it, or release it without holding it",
     "resource": "its holders are not known",
 }
 _KINDS: tuple[tuple[type, NodeKind], ...] = (
@@ -137,12 +138,29 @@ class Resources:
         self._builder.change(number, open="")
         self._builder.edge(number, holder, "held_by", "exact", site)
 
-    def hand_over(self) -> None:
-        """Locks that nobody holds: released, and the first in the queue about to wake up (or free)."""
-        held = {edge.waiter for edge in self._builder.edges if edge.kind == "held_by"}
+    def hand_over(self, *, every_holder_is_known: bool) -> None:
+        """Say what the holders that were found mean, once all of them are.
+
+        A lock that nobody holds was released, and the first in its queue is about to wake up. A semaphore
+        has as many holders as it was taken times; when some are not known, somebody else may release it.
+
+        Args:
+            every_holder_is_known: Whether all tasks could be read, and all of their open blocks.
+        """
+        holders = Counter(edge.waiter for edge in self._builder.edges if edge.kind == "held_by")
         for number, part in self.waited.items():
-            if part.kind == "lock" and number not in held and not _is_locked(part.owner):
+            if part.kind == "lock" and not holders[number] and not _is_locked(part.owner):
                 self._builder.change(number, state="handoff", need=0, open="")
+            elif part.kind == "semaphore":
+                unknown = not every_holder_is_known or _times_taken(part.owner) != holders[number]
+                self._builder.change(number, open=_OPEN["semaphore"] if unknown else "")
+
+
+def _times_taken(semaphore: object) -> int | None:
+    """How many times a semaphore is taken; None for one that does not keep how many times it can be."""
+    state = _attributes(semaphore, locks.Semaphore)
+    bound, value = state.get("_bound_value"), state.get("_value")
+    return bound - value if type(bound) is int and type(value) is int else None
 
 
 def _state_of(part: Part) -> str:
@@ -188,15 +206,12 @@ def _io_detail(owner: object) -> dict[str, str | int | float | None]:
         return {"fd": socket.socket.fileno(owner)}  # type: ignore[arg-type]
     if not issubclass(type(owner), (asyncio.BaseTransport,)):
         return {}
-    try:
-        state = instance_dict(owner, asyncio.BaseTransport)
-    except StopIteration:  # a transport of C code has no dictionary
-        return {}
-    extra = state.get("_extra") or {}
+    state = dict_of(owner) or {}  # a transport of C code has none
+    extra = attribute(owner, "_extra")
     detail: dict[str, str | int | float | None] = {}
     if type(state.get("_sock_fd")) is int:
         detail["fd"] = state["_sock_fd"]
-    peer = extra.get("peername")
+    peer = extra.get("peername") if type(extra) is dict else None
     if type(peer) in (tuple, str) and peer:
         detail["peer"] = peer if type(peer) is str else ":".join(str(part) for part in peer[:2])
     if type(state.get("_pid")) is int:

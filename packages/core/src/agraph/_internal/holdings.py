@@ -1,0 +1,238 @@
+"""Waits for what is not asyncio's own: `agraph.resource`, and the primitives and pools of some libraries.
+
+As far as asyncio goes, such a wait ends in a plain future, an event or a queue. What is really waited for
+the task has said itself, or the innermost frames of its stack are those by which a library waits. Then that
+is what the task waits for in the snapshot, and its holders are asked for there.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal import libraries
+from agraph._internal.futures import coroutine_of, is_future, is_pending, is_task
+from agraph._internal.leads import Leads, items_of_task
+from agraph._internal.libraries import Holding
+from agraph._internal.model import Site
+from agraph._internal.waits import Part, Wait, wait_of_future
+from agraph._internal.walk import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from agraph._internal.builder import Builder
+    from agraph._internal.model import Confidence, EdgeKind
+    from agraph._internal.resource import Resource
+    from agraph._internal.resources import Resources
+    from agraph._internal.task_rows import TaskFacts
+
+# What a wait of asyncio can be that only serves another primitive. A lock is held for a time of its own.
+_MEANS = frozenset({"event", "condition", "queue", "semaphore", "barrier"})
+_BUDGET = 500_000
+_STEPS = 5  # from a response to the connection it came over, through what libraries put between
+_SOME_UNKNOWN = "not all of its holders are known"
+
+
+class Holdings:
+    """The primitives that asyncio does not know, of one capture.
+
+    Attributes:
+        unknown: The libraries that are there but not understood.
+    """
+
+    def __init__(self, builder: Builder, resources: Resources) -> None:
+        """Find out which libraries are there.
+
+        Args:
+            builder: The snapshot in the making.
+            resources: Its resources.
+        """
+        self._builder = builder
+        self._resources = resources
+        self._adapters, self.unknown = libraries.active()
+        self._declared = _declared()
+        self._facts: list[TaskFacts] = []
+
+    def rewrite(self, facts: list[TaskFacts]) -> list[TaskFacts]:
+        """The tasks, with what they really wait for where that is known.
+
+        Args:
+            facts: The tasks.
+
+        Returns:
+            The same tasks in the same order.
+        """
+        waiting = _waiting(self._declared)
+        tails = {key: find for adapter in self._adapters for key, find in adapter.tails.items()}
+        if not waiting and not tails:
+            return facts
+        by_tail = _ByTail(tails)
+        found: list[TaskFacts] = []
+        for fact in facts:
+            part = None
+            if fact.wait is not None and _is_means(fact.wait):
+                node = self._builder.nodes[fact.number]
+                stack = None if node is None else node.stack
+                part = waiting.get(id(fact.task)) or by_tail.find(fact.task, stack)
+            found.append(fact if part is None else _waiting_for(fact, part))
+        return found
+
+    def connect(self, facts: list[TaskFacts]) -> None:
+        """Connect these primitives with their holders.
+
+        Args:
+            facts: The tasks.
+        """
+        self._facts = facts
+        for owner in self._declared:
+            self._declare(owner)
+        blocks: dict[int, list[tuple[int, int]]] | None = None
+        types = tuple(kind for adapter in self._adapters for kind in adapter.types)
+        for number, part in list(self._resources.waited.items()):
+            if issubclass(type(part.owner), types):
+                adapter = next(one for one in self._adapters if issubclass(type(part.owner), one.types))
+                blocks = self._open_blocks() if blocks is None else blocks
+                holding = adapter.holding(part.owner, self._who_has)
+                if holding is not None:
+                    self._hold(number, holding, blocks.get(id(part.owner), []))
+
+    def _open_blocks(self) -> dict[int, list[tuple[int, int]]]:
+        """For each manager, by `id`, the tasks in whose open blocks it is, and the sites of these."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for fact in self._facts:
+            for held in fact.held:
+                site = Site(held.code.co_filename, held.code.co_qualname, held.line)
+                taken = fact.number, self._builder.sites.site(site)
+                found.setdefault(id(held.manager), []).append(taken)
+        return found
+
+    def _hold(self, number: int, holding: Holding, blocks: list[tuple[int, int]]) -> None:
+        """Connect a primitive of a library with its holders."""
+        sites = dict(blocks)
+        holders: dict[int, tuple[Confidence, int | None]] = {}
+        if not holding.holders:
+            holders = {task: ("exact", site) for task, site in blocks}
+        for holder in holding.holders:
+            task = self._builder.known(holder.task)
+            if task is not None:
+                holders[task] = holder.confidence, sites.get(task)
+        self._finish(number, holders, holding)
+
+    def _finish(
+        self, number: int, holders: dict[int, tuple[Confidence, int | None]], holding: Holding
+    ) -> None:
+        """Make the edges to the holders, and say whether these are all."""
+        builder = self._builder
+        for task, (confidence, site) in holders.items():
+            builder.edge(number, task, "held_by", confidence, site)
+        node = builder.nodes[number]
+        if node is None:
+            return
+        locked = "locked" if node.kind in ("lock", "semaphore") else "pending"
+        builder.change(
+            number,
+            name=node.name or (node.type if node.kind == "resource" else ""),
+            state=locked if holding.taken else "handoff",
+            need=int(holding.taken),
+            open="" if len(holders) == holding.times or not holding.taken else _SOME_UNKNOWN,
+            detail={**(node.detail or {}), **(holding.detail or {})} or None,
+        )
+
+    def _declare(self, owner: Resource) -> None:
+        """Make the row of an `agraph.resource`, and connect it with its holders."""
+        entries = owner.holders()
+        if not entries and not owner.waiters():
+            return
+        number = self._resources.part(Part(owner, "resource"))
+        self._builder.change(number, name=owner.name)
+        holders: dict[int, tuple[Confidence, int | None]] = {}
+        lost = 0
+        for entry in entries:
+            task = None if entry.task is None else entry.task()
+            known = None if task is None or not is_pending(task) else self._builder.known(task)
+            if known is None:
+                lost += 1  # held outside of any task, or by one that ended without giving it back
+            else:
+                site = Site(entry.code.co_filename, entry.code.co_qualname, entry.line)
+                holders[known] = "exact", self._builder.sites.site(site)
+        taken = len(entries) >= owner.capacity
+        times = None if lost else len(holders)
+        detail = {"value": owner.capacity - len(entries), "bound": owner.capacity}
+        self._finish(number, holders, Holding([], times, taken, detail))
+
+    def _who_has(self, things: Sequence[object], pool: object) -> list[list[object]]:
+        """For each of some objects the tasks that lead to it, by other ways than through their pool."""
+        targets: dict[int, list[int]] = {}
+        for index, thing in enumerate(things):
+            targets.setdefault(id(thing), []).append(index)
+        leads = Leads(targets, _BUDGET, (pool,))
+        found: list[list[object]] = [[] for _ in things]
+        for fact in self._facts:
+            for items in items_of_task(fact.task):
+                for index in leads.of(items, _STEPS):
+                    found[index].append(fact.task)
+            if leads.exhausted:
+                break
+        return found
+
+
+def _declared() -> list[Resource]:
+    """The resources that were made with `agraph.resource`, if it was ever asked for."""
+    module = sys.modules.get("agraph._internal.resource")
+    return [] if module is None else module.all_resources()
+
+
+def _waiting(resources: list[Resource]) -> dict[int, Part]:
+    """What tasks said that they wait for, by `id` of the task; only where it is taken."""
+    found: dict[int, Part] = {}
+    for owner in resources:
+        if len(owner.holders()) >= owner.capacity:
+            for entry in owner.waiters():
+                task = None if entry.task is None else entry.task()
+                if task is not None:
+                    found[id(task)] = Part(owner, "resource")
+    return found
+
+
+def _is_means(wait: Wait) -> bool:
+    """Whether a wait of asyncio may serve another primitive: for one future or event that anybody sets."""
+    if len(wait.targets) != 1:
+        return False
+    target = wait.targets[0]
+    if type(target) is Part:
+        return target.kind in _MEANS
+    if not is_future(target) or is_task(target) or not is_pending(target):
+        return False
+    return wait_of_future(target) is None
+
+
+class _ByTail:
+    """Finds what tasks wait for by the functions of libraries in which their innermost frames stand."""
+
+    def __init__(self, tails: Mapping[tuple[int, ...], Any]) -> None:
+        self._tails = tails
+        self._longest = max(map(len, tails), default=0)
+        self._others: set[int] = set()  # stacks that end in no such functions, each looked at once
+
+    def find(self, task: object, stack: int | None) -> Part | None:
+        """What a task waits for; None where no library says. The longest tail that fits counts."""
+        if stack is None or stack in self._others:
+            return None
+        frames = [(link, link.frame) for link in chain(coroutine_of(task)) if link.frame is not None]
+        frames = frames[-self._longest :]
+        codes = tuple(id(frame.f_code) for _link, frame in frames)
+        fits = [start for start in range(len(codes)) if codes[start:] in self._tails]
+        if not fits:
+            self._others.add(stack)
+        for start in fits:
+            part: Part | None = self._tails[codes[start:]]([link for link, _frame in frames[start:]])
+            if part is not None:
+                return part
+        return None
+
+
+def _waiting_for(fact: TaskFacts, part: Part) -> TaskFacts:
+    assert fact.wait is not None  # noqa: S101 - `rewrite` has looked
+    edge: EdgeKind = "lock" if part.kind in ("lock", "semaphore") else "await"
+    return fact._replace(wait=fact.wait._replace(targets=(part,), edge=edge))

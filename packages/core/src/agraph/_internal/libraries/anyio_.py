@@ -1,0 +1,88 @@
+"""anyio's Lock, Semaphore, CapacityLimiter, Condition and Event, on asyncio.
+
+Written against anyio 4.16 (anyio/_backends/_asyncio.py, anyio/_core/_synchronization.py). A Lock knows its
+owner and a limiter its borrowers; of a Semaphore only those are known whose `async with` block is open.
+"""
+
+from __future__ import annotations
+
+import sys
+from asyncio import locks
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal.instances import attribute
+from agraph._internal.libraries import Adapter, Holder, Holding, WhoHas, tail
+from agraph._internal.waits import Part, first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from agraph._internal.walk import Link
+
+
+def load(module: ModuleType) -> Adapter:
+    """The adapter for `anyio._backends._asyncio`."""
+    event_wait = locks.Event.wait
+    lock, semaphore, limiter = module.Lock, module.Semaphore, module.CapacityLimiter
+    event, condition = module.Event, sys.modules["anyio._core._synchronization"].Condition
+    return Adapter(
+        {
+            tail(lock.acquire): _owner(lock, "lock"),
+            tail(semaphore.acquire): _owner(semaphore, "semaphore"),
+            tail(limiter.acquire_on_behalf_of, event_wait): _owner(limiter, "semaphore"),
+            tail(event.wait, event_wait): _owner(event, "event"),
+            tail(condition.wait, event.wait, event_wait): _owner(condition, "condition"),
+        },
+        (lock, semaphore, limiter),
+        _Holdings(lock, semaphore).of,
+    )
+
+
+def _owner(kind: type, node_kind: str) -> Callable[[list[Link]], Part | None]:
+    def find(links: list[Link]) -> Part | None:
+        owner = first_of(links[0].owner, kind)
+        return None if owner is None else Part(owner, node_kind)
+
+    return find
+
+
+class _Holdings:
+    """Who holds one of anyio's primitives."""
+
+    def __init__(self, lock: type, semaphore: type) -> None:
+        self._lock = lock
+        self._semaphore = semaphore
+
+    def of(self, owner: object, _who_has: WhoHas) -> Holding | None:
+        """Who holds it; None when that cannot be read."""
+        if issubclass(type(owner), self._lock):
+            return _of_lock(owner)
+        return _of_semaphore(owner) if issubclass(type(owner), self._semaphore) else _of_limiter(owner)
+
+
+def _of_lock(lock: object) -> Holding:
+    holder = attribute(lock, "_owner_task")
+    return Holding([] if holder is None else [Holder(holder)], 1, holder is not None)
+
+
+def _of_semaphore(semaphore: object) -> Holding | None:
+    value, bound = attribute(semaphore, "_value"), attribute(semaphore, "_max_value")
+    if type(value) is not int:
+        return None
+    times = bound - value if type(bound) is int else None
+    return Holding([], times, value == 0, {"value": value, "bound": bound if type(bound) is int else None})
+
+
+def _of_limiter(limiter: object) -> Holding | None:
+    borrowers, total = attribute(limiter, "_borrowers"), attribute(limiter, "_total_tokens")
+    if type(borrowers) is not set or type(total) not in (int, float):
+        return None
+    held = list(borrowers)
+    bound: Any = total
+    return Holding(
+        [Holder(borrower) for borrower in held],
+        len(held),
+        len(held) >= bound,
+        {"value": bound - len(held), "bound": bound} if type(bound) is int else None,
+    )
