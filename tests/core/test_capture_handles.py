@@ -144,7 +144,8 @@ async def async_timeout_of_the_library():
 
 
 async def in_a_scope_of_anyio():
-    anyio = pytest.importorskip("anyio", reason="anyio is not installed")
+    import anyio
+
     with anyio.fail_after(1000):
         with anyio.CancelScope():
             await forever()
@@ -152,14 +153,16 @@ async def in_a_scope_of_anyio():
 
 async def in_a_task_group_of_anyio():
     """The deadline is that of the scope around; the task that waits is another one."""
-    anyio = pytest.importorskip("anyio", reason="anyio is not installed")
+    import anyio
+
     with anyio.move_on_after(1000):
         async with anyio.create_task_group():
             await forever()
 
 
 async def in_a_timer_of_aiohttp():
-    helpers = pytest.importorskip("aiohttp.helpers", reason="aiohttp is not installed")
+    from aiohttp import helpers
+
     handle = helpers.TimeoutHandle(asyncio.get_running_loop(), 1000)
     handle.start()
     with handle.timer():
@@ -178,16 +181,21 @@ async def sleeps():
     await asyncio.sleep(1000)
 
 
+def with_library(library, coroutine):
+    missing = find_spec(library) is None
+    return pytest.param(coroutine, marks=pytest.mark.skipif(missing, reason=f"{library} is not installed"))
+
+
 @pytest.mark.parametrize(
     "coroutine",
     [
         in_a_timeout,
         in_a_timeout_of_another_kind,
         hidden,
-        async_timeout_of_the_library,
-        in_a_scope_of_anyio,
-        in_a_task_group_of_anyio,
-        in_a_timer_of_aiohttp,
+        with_library("async_timeout", async_timeout_of_the_library),
+        with_library("anyio", in_a_scope_of_anyio),
+        with_library("anyio", in_a_task_group_of_anyio),
+        with_library("aiohttp", in_a_timer_of_aiohttp),
         waits_with_timeout,
         waits_for_with_timeout,
         sleeps,
