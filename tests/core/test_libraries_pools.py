@@ -1,0 +1,253 @@
+"""The connection pools of libraries: who waits for a connection, and who seems to have one.
+
+The servers are made here, so nothing but the library is needed: they accept, and answer as far as a client must
+hear something before it has its connection.
+"""
+
+import asyncio
+import contextlib
+
+import pytest
+from elsewhere import capture_elsewhere
+from live import end, forever, start
+from snapshots import graph, node, run, task
+
+
+@contextlib.asynccontextmanager
+async def server(answer):
+    """The port of a server that answers each line, or empty line, with what a function says."""
+    writers = []
+
+    async def serve(reader, writer):
+        writers.append(writer)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while line := await reader.readline():
+                reply = answer(line)
+                if reply:
+                    writer.write(reply)
+                    await writer.drain()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield listening.sockets[0].getsockname()[1]
+    finally:
+        for writer in writers:
+            writer.close()
+        listening.close()
+
+
+def http(line):
+    """The head and the beginning of a response whose end never comes."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin" if line == b"\r\n" else b""
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0)
+
+
+async def has_and_waits(make, connected, waiting):
+    """A snapshot while one task has the only connection, and another waits for it."""
+    holder = start(make(connected.set), "holder")
+    await connected.wait()
+    waiter = start(make(lambda: None), "waiter")
+    await until(waiting)
+    snapshot = await capture_elsewhere()
+    await end(waiter, holder)
+    return snapshot
+
+
+def check(snapshot, kind, timed=False):
+    """The waiter waits for the pool, which the holder seems to have."""
+    pool = node(snapshot, "resource")
+    assert (pool.type, pool.name, pool.need) == (kind, kind, 1)
+    assert pool.detail["operation"] == "connection"
+    assert (pool.detail["size"], pool.detail["bound"]) == (1, 1)
+    assert ("waiter", "await", "resource") in graph(snapshot)
+    assert ("resource", "held_by", "holder") in graph(snapshot)
+    assert ("resource", "held_by", "waiter") not in graph(snapshot)
+    assert {e.confidence for e in snapshot.edges if e.waiter == pool.id} == {"probable"}
+    assert (task(snapshot, "waiter").timer is not None) == timed
+    assert not {"aiohttp", "httpcore", "redis", "asyncpg"} & set(snapshot.capture.unknown)
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_aiohttp(timed):
+    aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+
+    async def main():
+        timeout = aiohttp.ClientTimeout(total=1000 if timed else None, connect=None, sock_connect=None)
+        connector = aiohttp.TCPConnector(limit=1)
+        async with (
+            server(http) as port,
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+        ):
+
+            async def fetches(connected):
+                async with session.get(f"http://127.0.0.1:{port}/") as response:
+                    connected()
+                    await response.read()
+
+            return await has_and_waits(fetches, asyncio.Event(), lambda: any(connector._waiters.values()))
+
+    check(run(main()), "TCPConnector", timed)
+
+
+def test_aiohttp_with_a_limit_per_host():
+    aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+
+    async def main():
+        connector = aiohttp.TCPConnector(limit=10, limit_per_host=1)
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with (
+            server(http) as port,
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+        ):
+
+            async def fetches(connected):
+                async with session.get(f"http://127.0.0.1:{port}/") as response:
+                    connected()
+                    await response.read()
+
+            return await has_and_waits(fetches, asyncio.Event(), lambda: any(connector._waiters.values()))
+
+    snapshot = run(main())
+    assert node(snapshot, "resource").need == 1
+    assert ("resource", "held_by", "holder") in graph(snapshot)
+
+
+@pytest.mark.parametrize("timeout", [None, 1000])
+def test_httpcore(timeout):
+    httpcore = pytest.importorskip("httpcore", reason="httpcore is not installed")
+    pytest.importorskip("anyio", reason="anyio is not installed")
+
+    async def main():
+        async with server(http) as port, httpcore.AsyncConnectionPool(max_connections=1) as pool:
+            extensions = {"timeout": {"pool": timeout}}
+
+            async def fetches(connected):
+                url = f"http://127.0.0.1:{port}/"
+                async with pool.stream("GET", url, extensions=extensions) as response:
+                    connected()
+                    await response.aread()
+
+            return await has_and_waits(fetches, asyncio.Event(), lambda: len(pool._requests) == 2)
+
+    check(run(main()), "AsyncConnectionPool", timeout is not None)
+
+
+def test_httpx():
+    httpx = pytest.importorskip("httpx", reason="httpx is not installed")
+
+    async def main():
+        limits = httpx.Limits(max_connections=1)
+        async with server(http) as port, httpx.AsyncClient(limits=limits, timeout=None) as client:
+            pool = client._transport._pool
+
+            async def fetches(connected):
+                async with client.stream("GET", f"http://127.0.0.1:{port}/") as response:
+                    connected()
+                    await response.aread()
+
+            return await has_and_waits(fetches, asyncio.Event(), lambda: len(pool._requests) == 2)
+
+    check(run(main()), "AsyncConnectionPool")
+
+
+def redis_answers(line):
+    """What a Redis server of long ago answers: it knows no command but PING, and never answers GET."""
+    word = line.strip().upper()
+    if word in (b"HELLO", b"CLIENT", b"SELECT"):
+        return b"-ERR unknown command\r\n"
+    return b"+PONG\r\n" if word == b"PING" else b""
+
+
+@pytest.mark.parametrize("timeout", [None, 1000])
+def test_redis(timeout):
+    redis = pytest.importorskip("redis.asyncio", reason="redis is not installed")
+
+    async def main():
+        async with server(redis_answers) as port:
+            pool = redis.BlockingConnectionPool(
+                host="127.0.0.1", port=port, max_connections=1, timeout=timeout, protocol=2
+            )
+            client = redis.Redis(connection_pool=pool)
+
+            async def gets(connected):
+                connection = await pool.get_connection()
+                connected()
+                try:
+                    await forever()
+                finally:
+                    await pool.release(connection)
+
+            def waiting():
+                return bool(pool._condition._waiters)
+
+            snapshot = await has_and_waits(gets, asyncio.Event(), waiting)
+            await client.aclose()
+            await pool.disconnect()
+            return snapshot
+
+    check(run(main()), "BlockingConnectionPool", timeout is not None)
+
+
+def test_asyncpg():
+    pytest.importorskip("asyncpg", reason="asyncpg is not installed")
+    from asyncpg import pool as of_asyncpg
+
+    class Proxy:
+        """Stands for a connection, as there is no server here."""
+
+    async def main():
+        pool = of_asyncpg.create_pool("postgres://nowhere", min_size=0, max_size=1)
+        pool._queue, pool._initialized = asyncio.LifoQueue(), True
+        holder = of_asyncpg.PoolConnectionHolder(pool, max_queries=1, setup=None, max_inactive_time=0.0)
+        holder._proxy, holder._in_use = Proxy(), asyncio.get_running_loop().create_future()
+        pool._holders = [holder]
+
+        async def has(connection):
+            await forever()
+            return connection
+
+        tasks = [start(has(holder._proxy), "holder"), start(pool.acquire().__aenter__(), "waiter")]
+        await until(lambda: pool._queue._getters)
+        snapshot = await capture_elsewhere()
+        await end(*tasks)
+        pool._initialized = False
+        return snapshot
+
+    check(run(main()), "Pool")
+
+
+def test_two_pools_in_two_orders_are_a_cycle():
+    aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+
+    async def main():
+        connectors = [aiohttp.TCPConnector(limit=1) for _ in range(2)]
+        sessions = [aiohttp.ClientSession(connector=connector) for connector in connectors]
+        async with server(http) as port, sessions[0], sessions[1]:
+            url = f"http://127.0.0.1:{port}/"
+            both = asyncio.Barrier(2)
+
+            async def nested(first, second):
+                async with first.get(url, timeout=None):
+                    await both.wait()
+                    async with second.get(url, timeout=None):
+                        pass
+
+            tasks = [start(nested(*sessions), "a"), start(nested(*reversed(sessions)), "b")]
+            await until(lambda: all(any(connector._waiters.values()) for connector in connectors))
+            snapshot = await capture_elsewhere()
+            await end(*tasks)
+            return snapshot
+
+    snapshot = run(main())
+    reached, ahead = set(), [task(snapshot, "a").id]
+    while ahead:
+        current = ahead.pop()
+        for edge in snapshot.edges:
+            if edge.waiter == current and edge.kind in ("await", "held_by") and edge.awaited not in reached:
+                reached.add(edge.awaited)
+                ahead.append(edge.awaited)
+    assert {task(snapshot, "a").id, task(snapshot, "b").id} <= reached
