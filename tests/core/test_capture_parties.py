@@ -4,6 +4,7 @@ import asyncio
 import functools
 import signal
 import socket
+import sys
 
 import pytest
 from elsewhere import captured_alone
@@ -384,6 +385,45 @@ def test_the_protocol_of_a_connection():
     (connection,) = [n for n in snapshot.nodes if n.kind == "io"]
     assert "Transport" in connection.type
     assert connection.need == 0
+
+
+def test_a_protocol_whose_class_knows_the_queue():
+    async def main():
+        queue = asyncio.Queue()
+
+        class Puts(asyncio.Protocol):
+            def data_received(self, data):
+                queue.put_nowait(data)
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        transport, _ = await loop.create_connection(Puts, *server.sockets[0].getsockname())
+        snapshot = await captured_alone(waiter=queue.get())
+        transport.close()
+        server.close()
+        return snapshot
+
+    assert "io" in candidates(run(main()), "waiter")
+
+
+def test_a_child_process():
+    async def main():
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=-1)
+        waiter = start(process.wait(), "waiter")
+        while not [node for node in agraph.capture().nodes if node.kind == "io"]:
+            await asyncio.sleep(0)
+        snapshot = agraph.capture()
+        process.stdin.close()
+        assert await waiter in (0, 1)
+        return snapshot
+
+    snapshot = run(main())
+    awaited = {edge.waiter: edge.awaited for edge in snapshot.edges if edge.kind != "structural"}
+    kinds = {node.id: node.kind for node in snapshot.nodes}
+    reached = task(snapshot, "waiter").id
+    while reached in awaited:
+        reached = awaited[reached]
+    assert kinds[reached] == "io"
 
 
 # ---- limits

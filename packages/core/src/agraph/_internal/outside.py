@@ -18,10 +18,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from agraph._internal.futures import instance_dict, is_task
-from agraph._internal.instances import dict_of
+from agraph._internal.instances import dict_of, values_in_class
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 _Kind = Literal["ready", "timer", "io"]
 _END_OF_SLEEP: Any = getattr(futures, "_set_result_unless_cancelled", None)
@@ -121,10 +121,23 @@ def _behind_transport(transport: object) -> list[object]:
     """The protocols that a transport feeds, one on the other (Lib/asyncio/sslproto.py)."""
     found: list[object] = []
     protocol = (dict_of(transport) or {}).get("_protocol")
-    while protocol is not None and len(found) < _LAYERS:
-        found.append(protocol)
+    for _ in range(_LAYERS):
+        if protocol is None:
+            break
+        found += [protocol, *_closures_of_class(type(protocol))]
         protocol = (dict_of(protocol) or {}).get("_app_protocol")
     return found
+
+
+def _closures_of_class(kind: type) -> list[object]:
+    """The methods of a class that was made inside of a function and knows variables of it."""
+    if "<locals>" not in _qualname(kind):
+        return []
+    values = values_in_class(kind)
+    return [value for value in values if type(value) is types.FunctionType and value.__closure__]
+
+
+_qualname: Callable[[type], str] = type.__dict__["__qualname__"].__get__
 
 
 # ---- uvloop
@@ -136,6 +149,8 @@ def _of_uvloop(loop: object) -> Iterator[Source]:
             yield from _called_by_uvloop(member, "ready")
         elif type(member) is set:
             yield from _called_by_uvloop(member, "timer")
+            processes = [item for item in list(member) if _is_of_uvloop(item, "UVProcessTransport")]
+            yield from (Source("io", process, gc.get_referents(process)) for process in processes)
         elif type(member) is dict:
             yield from _watched_by_uvloop(member)
         elif type(member) is weakref.WeakValueDictionary:
