@@ -60,7 +60,8 @@ def bridges_by_callback(
             if type(callback) is types.BuiltinMethodType and is_task(callback.__self__):
                 continue  # it wakes a task
             meaning = _meaning(callback, leads, meanings)
-            found.update((resource, number) for resource in meaning.resources if resource != number)
+            if meaning.resources:
+                found.update((resource, number) for resource in meaning.resources if resource != number)
             for further in meaning.futures:
                 known = builder.known(further)
                 step = number if known is None else known, id(further)

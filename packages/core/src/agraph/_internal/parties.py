@@ -259,6 +259,9 @@ class _Parties:
         return found
 
 
+_NO_TASKS: set[int] = set()
+
+
 class Waiters:
     """Which tasks wait for a resource, directly or through futures such as that of a `gather`."""
 
@@ -282,6 +285,8 @@ class Waiters:
 
     def of(self, number: int) -> set[int]:
         """The tasks that wait for a node."""
+        if number not in self._futures:
+            return self._tasks.get(number, _NO_TASKS)
         groups = [self._tasks.get(node, set()) for node in self._up(number)]
         return groups[0].union(*groups[1:])
 

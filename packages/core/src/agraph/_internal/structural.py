@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agraph._internal.awaited_by import declared
+from agraph._internal.builder import new_row
+from agraph._internal.model import Edge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +39,11 @@ def connect_declared(builder: Builder, facts: list[TaskFacts], plain: Mapping[in
     if not found:
         return
     waits = _Waits(builder, {waiter for waiter, _awaited in found})
-    for waiter, awaited in found:
-        if not waits.say(waiter, awaited):
-            builder.edge(waiter, awaited, "structural")
+    builder.edges += [
+        new_row(Edge, (waiter, awaited, "structural", "exact", None))
+        for waiter, awaited in found
+        if not waits.say(waiter, awaited)
+    ]
 
 
 class _Waits:
