@@ -251,3 +251,26 @@ def test_two_pools_in_two_orders_are_a_cycle():
                 reached.add(edge.awaited)
                 ahead.append(edge.awaited)
     assert {task(snapshot, "a").id, task(snapshot, "b").id} <= reached
+
+
+def test_who_opened_the_pool_is_no_holder():
+    aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+
+    async def main():
+        async with aiohttp.TCPConnector(limit=1) as connector:
+            connector._acquired.add(object())  # of nobody
+
+            async def waits():
+                await connector._wait_for_available_connection(None, [])
+
+            waiter = start(waits(), "waiter")
+            await until(lambda: any(connector._waiters.values()))
+            snapshot = await capture_elsewhere()
+            await end(waiter)
+            connector._acquired.clear()
+            return snapshot
+
+    snapshot = run(main())
+    pool = node(snapshot, "resource")
+    assert (pool.need, pool.open) == (1, "not all of its holders are known")
+    assert not [e for e in snapshot.edges if e.kind == "held_by"]

@@ -93,7 +93,11 @@ class Holdings:
             if issubclass(type(part.owner), types):
                 adapter = next(one for one in self._adapters if issubclass(type(part.owner), one.types))
                 blocks = self._open_blocks() if blocks is None else blocks
-                holding = adapter.holding(part.owner, self._who_has)
+                try:
+                    holding = adapter.holding(part.owner, self._who_has)
+                except Exception as error:  # noqa: BLE001 - another version of the library may be anything
+                    holding = None
+                    self._builder.error(f"who holds a {type(part.owner).__name__} is unknown: {error!r}")
                 if holding is not None:
                     self._hold(number, holding, blocks.get(id(part.owner), []))
 
@@ -111,7 +115,7 @@ class Holdings:
         """Connect a primitive of a library with its holders."""
         sites = dict(blocks)
         holders: dict[int, tuple[Confidence, int | None]] = {}
-        if not holding.holders:
+        if holding.by_blocks:
             holders = {task: ("exact", site) for task, site in blocks}
         for holder in holding.holders:
             task = self._builder.known(holder.task)

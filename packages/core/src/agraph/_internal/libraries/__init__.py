@@ -46,16 +46,18 @@ class Holding(NamedTuple):
     """Who holds a primitive.
 
     Attributes:
-        holders: Those who are known from the primitive itself. Those whose open blocks hold it are added.
+        holders: Those who are known.
         times: How many times it is taken, so how many holders there are; None when that is not known.
         taken: Whether somebody has to give it back before a waiter can go on.
         detail: Facts for people.
+        by_blocks: Whether the holders are those in whose open `with` blocks it is.
     """
 
     holders: list[Holder]
     times: int | None
     taken: bool
     detail: Mapping[str, str | int | float | None] | None = None
+    by_blocks: bool = False
 
 
 class Adapter(NamedTuple):

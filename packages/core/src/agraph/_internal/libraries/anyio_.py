@@ -71,7 +71,8 @@ def _of_semaphore(semaphore: object) -> Holding | None:
     if type(value) is not int:
         return None
     times = bound - value if type(bound) is int else None
-    return Holding([], times, value == 0, {"value": value, "bound": bound if type(bound) is int else None})
+    detail = {"value": value, "bound": bound if type(bound) is int else None}
+    return Holding([], times, value == 0, detail, by_blocks=True)
 
 
 def _of_limiter(limiter: object) -> Holding | None:
