@@ -95,7 +95,8 @@ async def measure(name, shape, count, rounds, *, memory=False):
     tasks, event = await shape(count)
     await settled(tasks)
     ours = best(rounds, agraph.capture)
-    line = f"{name:8} {len(tasks):9,} tasks   agraph {ours * 1e3:9.1f} ms = {ours / len(tasks) * 1e6:5.2f} us a task"
+    each = ours / len(tasks) * 1e6
+    line = f"{name:8} {len(tasks):9,} tasks   agraph {ours * 1e3:9.1f} ms = {each:5.2f} us a task"
     if sys.version_info >= (3, 14) and count <= 100_000:
         theirs = best(rounds, lambda: native(tasks))
         line += f"   asyncio, stacks alone {theirs * 1e3:9.1f} ms   ratio {ours / theirs:6.3f}"

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import time
 import types
+from importlib.util import find_spec
 
 import pytest
 from blocked import capture, stuck

@@ -47,8 +47,8 @@ class Resource:
 
     def __init__(self, name: str, capacity: int) -> None:
         """Remember nothing yet."""
-        self.name = name
-        self.capacity = capacity
+        self.name: str = name
+        self.capacity: int = capacity
         # By a number, so that a stay which nobody ends makes no cycle of references.
         self._holders: dict[int, Entry] = {}
         self._waiters: dict[int, Entry] = {}

@@ -38,7 +38,7 @@ class Context:
         """
         self.path = path
         self.config = config
-        self.module = Module(text, path, cst.parse_module(text))
+        self.module: Module = Module(text, path, cst.parse_module(text))
 
     @cached_property
     def flow(self) -> Flow:

@@ -54,7 +54,7 @@ class Module:
         self.by_node: dict[int, Function] = {}
         self.call_of: dict[int, Call] = {}
         self.annotated: list[tuple[cst.AnnAssign, Function, Class | None]] = []
-        self.body = Function(tree, "", "", None, None, is_method=False, is_async=False, params=[])
+        self.body: Function = Function(tree, "", "", None, None, is_method=False, is_async=False, params=[])
         self.functions: list[Function] = [self.body]
         self._positions: Positions | None = None
         _Builder(self).run()

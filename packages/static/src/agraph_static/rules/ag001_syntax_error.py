@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from agraph_static.rules._base import Rule
 
 
@@ -19,5 +21,5 @@ Files that are named are always parsed. In folders with more than 4 MB of files 
 of any other rule, those files are not parsed, and a note says how many there are.
 
 The grammar is that of the Python that runs agraph. Run it with the newest Python your code is written for."""
-    good = ("total = 1 + 2\n",)
-    bad = ("total = 1 +  # error: AG001\n",)
+    good: ClassVar[tuple[str, ...]] = ("total = 1 + 2\n",)
+    bad: ClassVar[tuple[str, ...]] = ("total = 1 +  # error: AG001\n",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -37,7 +37,7 @@ How sure a finding is depends on where the source future comes from: `certain` f
 `likely` for a parameter that is treated as a task; `possible` when it is not known. Futures that a thread
 or I/O completes are not
 reported: there is no task behind them."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -86,7 +86,7 @@ class Group:
         await self._all_done
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

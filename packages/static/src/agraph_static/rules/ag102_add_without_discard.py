@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -26,7 +26,7 @@ and call graphs go on showing it as waiting.
 Discard the edge in the done-callback of the future, for when the future completes, and in a `finally`
 around the
 wait, for when the wait is cancelled."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -36,7 +36,7 @@ async def wait_for_it(future, waiter):
     await waiter
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -24,7 +24,7 @@ A discard on the line after the `await` is skipped when the wait raises, and a c
 `asyncio.CancelledError`. The edge then stays for ever.
 
 Put the discard into a `finally`, or into a done-callback of the future."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -35,7 +35,7 @@ async def wait_for_it(future, waiter):
     asyncio.future_discard_from_awaited_by(future, me)  # error: AG103
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

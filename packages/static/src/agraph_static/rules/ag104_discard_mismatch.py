@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -24,7 +24,7 @@ An edge is known by its future and its waiter. `asyncio.current_task()` is anoth
 called again in a done-callback: the discard then does nothing, without an error.
 
 Keep the waiting task in a variable before the wait, and use that variable in both calls."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -40,7 +40,7 @@ async def wait_for_it(future, waiter):
     await waiter
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -27,7 +27,7 @@ the task that runs just then: in a done-callback there is none; in `__init__` it
 object, which is often not the one that waits later.
 
 Call `current_task()` in the function that waits, right before the wait."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -53,7 +53,7 @@ def link(first, second):
     first.add_done_callback(done)
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

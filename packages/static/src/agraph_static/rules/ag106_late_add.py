@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -23,7 +23,7 @@ class LateAdd(Rule):
 An edge says who waits now. Recorded after the `await`, it is never there while the task waits.
 
 Record it before the wait."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -34,7 +34,7 @@ async def wait_for_it(future, waiter):
     asyncio.future_discard_from_awaited_by(future, me)
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

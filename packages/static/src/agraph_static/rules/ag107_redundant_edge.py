@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -24,7 +24,7 @@ class RedundantEdge(Rule):
 hand-made call adds nothing, and the runtime's discard takes it away as well.
 
 Remove both calls."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -37,7 +37,7 @@ async def wait_for_it(future):
         asyncio.future_discard_from_awaited_by(future, me)
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 async def wait_for_it(future):
     await future

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -28,7 +28,7 @@ Share a task instead: start the work with `asyncio.create_task`, store the task,
 first one too, `await asyncio.shield(task)`. Then the graph is complete, an exception reaches everybody, and
 a cancelled caller does not stop the others. Or keep the owner beside the future and record the edge with
 `future_add_to_awaited_by(owner, task)`."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -64,7 +64,7 @@ async def setup(registry, key, make):
         ready.set()
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -29,7 +29,7 @@ Complete it on every path: `except BaseException as error: future.set_exception(
 `finally`.
 `except Exception` is not enough, since a cancelled task raises `asyncio.CancelledError`, which is no
 `Exception`."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -59,7 +59,7 @@ class Store:
         return result
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -29,7 +29,7 @@ Wait for the task together with the future (`await asyncio.wait({future, task},
 return_when=FIRST_COMPLETED)`), which also ends the wait when the task fails before it completes the future.
 Or record the edge with
 `future_add_to_awaited_by(task, waiter)` around the wait."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -44,7 +44,7 @@ class Server:
         self._ready.set_result(None)
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -31,7 +31,7 @@ the done-callback and in a `finally`.
 Only sources that are known to be tasks are reported: an event that I/O or a thread sets has no task behind
 it.
 Releasing a semaphore is `likely` at most: any of its holders can end the wait."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -63,7 +63,7 @@ class Completed:
         return await self._done.get()
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

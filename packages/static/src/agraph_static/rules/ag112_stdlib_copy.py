@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -29,7 +29,7 @@ nothing in particular.
 Call the original where you can. Where the copy has to stay, take over the two calls too:
 `future_add_to_awaited_by(child, task)` where the done-callback is added, and
 `future_discard_from_awaited_by(child, task)` first thing in the done-callback and wherever it is removed."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -50,7 +50,7 @@ def shield(arg):
     return outer
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

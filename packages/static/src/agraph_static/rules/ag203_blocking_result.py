@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -26,7 +26,7 @@ class BlockingResult(Rule):
 thread, the loop stands still, and the coroutine it waits for never runs.
 
 In a coroutine, `await` the coroutine, or the future of `asyncio.wrap_future`."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -44,7 +44,7 @@ async def handler(loop):
     return fetch_now(loop)  # error: AG203
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

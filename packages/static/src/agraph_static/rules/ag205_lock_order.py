@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -24,7 +24,7 @@ When one task holds lock A and waits for B while another holds B and waits for A
 takes bad timing, so tests seldom show it.
 
 Take locks in one fixed order everywhere. For two locks of one collection, sort the keys first."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -53,7 +53,7 @@ async def transfer(source, target):
             pass
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 from collections import defaultdict

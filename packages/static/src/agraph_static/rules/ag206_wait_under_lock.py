@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -25,7 +25,7 @@ first, both wait for ever. The rule cannot see whether it has to, so it is off u
 
 Take what is needed out of the locked block, and wait outside."""
     default = False
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -39,7 +39,7 @@ class Client:
             await self._ready  # error: AG206
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from agraph_static.rules._base import Rule
 
@@ -24,7 +24,7 @@ class WaitsForItself(Rule):
 ends, or ends in a `RecursionError` or `RuntimeError` when the wait is cancelled.
 
 Take the current task out first: `tasks = asyncio.all_tasks() - {asyncio.current_task()}`."""
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 
@@ -41,7 +41,7 @@ async def shutdown():
     await asyncio.wait(tasks)  # error: AG207
 """,
     )
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 import asyncio
 

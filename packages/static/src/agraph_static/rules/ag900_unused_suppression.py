@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from agraph_static.rules._base import Rule
 
 
@@ -16,13 +18,13 @@ A comment that suppresses nothing hides the next real finding on its line, and t
 that is not there. Only `# agraph: ignore[...]` comments are reported; `# noqa` belongs to other tools too.
 
 A code counts as unused only when its rule was run."""
-    good = (
+    good: ClassVar[tuple[str, ...]] = (
         """\
 async def main():
     print("no comment, nothing to suppress")
 """,
     )
-    bad = (
+    bad: ClassVar[tuple[str, ...]] = (
         """\
 async def main():
     print("fine")  # agraph: ignore[AG101] was needed once  # error: AG900
