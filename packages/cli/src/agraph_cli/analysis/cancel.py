@@ -1,8 +1,8 @@
 """Whom a task takes along when it is cancelled: its timeout frees them too.
 
-Cancelling a task cancels what it awaits (`Task.cancel`, Lib/asyncio/tasks.py, calls `cancel` of the future that
-it is suspended on): another task, the children of a `gather`, and those of a `TaskGroup`, which a failing child
-cancels as well. `shield`, `wait` and `as_completed` pass nothing on.
+Cancelling a task cancels what it awaits (`Task.cancel`, Lib/asyncio/tasks.py, calls `cancel` of the future
+that it is suspended on): another task, the children of a `gather`, and those of a `TaskGroup`, which also
+cancels them when one fails. `shield`, `wait` and `as_completed` pass nothing on.
 """
 
 from __future__ import annotations
