@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agraph import Node, Snapshot
-    from agraph_cli.analysis.model import Hop
-    from agraph_cli.analysis.verdict import Verdict
+    from agraph.reduction import Hop, Verdict
 
 _HELD = {"lock", "semaphore", "resource"}
 _ACTORS = {"task", "thread"}

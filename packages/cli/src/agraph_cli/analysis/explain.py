@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
+from agraph.reduction import Hop, Hops, blocked_behind, certainty, cores, residue
 from agraph_cli.analysis.advice import Adviser
-from agraph_cli.analysis.components import shortest_cycle
-from agraph_cli.analysis.cores import Core, Residue, cores, residue
-from agraph_cli.analysis.graph import edges_of
-from agraph_cli.analysis.model import Deadlock, Hop, Orphan, worst_first
-from agraph_cli.analysis.verdict import VERDICTS, Verdict
+from agraph_cli.analysis.model import Deadlock, Orphan, worst_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from agraph import Node
-    from agraph_cli.analysis.graph import WaitGraph
-    from agraph_cli.analysis.reduce import Levels, Reduction
+    from agraph.reduction import Core, Levels, Reduction, Residue, WaitGraph
 
 # A core with more waits than this is shown by its shortest cycle.
 _MAX_HOPS = 60
@@ -37,81 +32,38 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     """
     rest = residue(graph, levels)
     found = cores(levels, rest)
-    behind = _behind(graph, levels, found)
+    behind = [tuple(map(graph.node, tasks)) for tasks in blocked_behind(graph, levels, found)]
     if not found:
         return (), tuple(_orphans(graph, levels, found, behind))
-    edges, adviser = edges_of(graph, _told(graph, found)), Adviser(graph.snapshot)
+    hops, adviser = Hops(graph, rest, found), Adviser(graph.snapshot)
     deadlocks = [
-        _Core(graph, levels, rest, edges, core).describe(tasks, adviser)
+        _Core(graph, levels, rest, hops, core).describe(tasks, adviser)
         for core, tasks in zip(found, behind, strict=True)
-        if core.cyclic or certainty(graph, core.level) == "certain"
+        if core.cyclic or certainty(graph.snapshot, core.level) == "certain"
     ]
     orphans = _orphans(graph, levels, found, behind)
     return tuple(sorted(deadlocks, key=worst_first)), tuple(orphans)
 
 
-def _told(graph: WaitGraph, found: Sequence[Core]) -> set[int]:
-    """The nodes whose edges a report shows: members, and who waits for a member that nobody can free."""
-    told = {node for core in found for node in core.members}
-    return told | {by for core in found if not core.cyclic for by in graph.waiters_of(core.members[0])[:1]}
-
-
-def certainty(graph: WaitGraph, level: int) -> Verdict:
-    """The verdict for a level. What was not seen at one instant may never have been: it is not certain.
-
-    Args:
-        graph: The wait graph.
-        level: As in `Levels.level`.
-
-    Returns:
-        The verdict.
-    """
-    return VERDICTS[level if graph.snapshot.capture.consistent else min(level, 2)]
-
-
-def _behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> list[tuple[Node, ...]]:
-    """The tasks stuck because of each core, nearest first; one behind two cores counts for the firmer."""
-    taken = {node for core in found for node in core.members}
-    behind: list[list[Node]] = [[] for _ in found]
-    for level in (3, 2, 1):
-        queue = deque(
-            (node, number)
-            for number, core in enumerate(found)
-            if core.level == level
-            for node in core.members
-        )
-        while queue:
-            node, number = queue.popleft()
-            for by in graph.waiters_of(node):
-                if levels.level[by] and by not in taken:
-                    taken.add(by)
-                    queue.append((by, number))
-                    if graph.node(by).kind == "task":
-                        behind[number].append(graph.node(by))
-    return [tuple(tasks) for tasks in behind]
-
-
 class _Core:
     """One core on its way to becoming a `Deadlock`."""
 
-    def __init__(
-        self, graph: WaitGraph, levels: Levels, rest: Residue, edges: Mapping[int, Sequence[int]], core: Core
-    ) -> None:
+    def __init__(self, graph: WaitGraph, levels: Levels, rest: Residue, hops: Hops, core: Core) -> None:
         self.graph = graph
         self.state: Reduction = levels.states[core.level]
         self.core = core
         self.rest = rest
-        self.edges = edges
+        self.hops = hops
         self.inside = set(core.members)
-        # By name, because ids may differ from one capture to the next.
-        self.members = sorted(core.members, key=lambda node: (graph.node(node).name, node))
+        self.members = hops.members(core)
+        self.actors = hops.actors(core)
 
     def describe(self, behind: tuple[Node, ...], adviser: Adviser) -> Deadlock:
         graph, members = self.graph, self.members
-        cycle = self._cycle()
+        cycle = self.hops.cycle(self.core)
         hops = self._hops() if self.core.cyclic and self._size() <= _MAX_HOPS else cycle
         nodes = tuple(graph.node(node) for node in members)
-        sure = certainty(graph, self.core.level)
+        sure = certainty(graph.snapshot, self.core.level)
         cut, frees = self._best_cut()
         return Deadlock(
             certainty=sure,
@@ -129,37 +81,13 @@ class _Core:
             help=adviser.advice(nodes, cycle),
         )
 
-    def _cycle(self) -> tuple[Hop, ...]:
-        members = self.members
-        if not self.core.cyclic:
-            return tuple(self._into(members[0]))
-        path = shortest_cycle(self._actors() or members, self.inside, self.rest.successors)
-        return tuple(self._hop(by, node) for by, node in zip(path, [*path[1:], path[0]], strict=True))
-
-    def _actors(self) -> list[int]:
-        """The tasks of the core, or its threads: what a person begins to read at."""
-        for kind in ("task", "thread"):
-            found = [node for node in self.members if self.graph.node(node).kind == kind]
-            if found:
-                return found
-        return []
-
-    def _into(self, node: int) -> Iterable[Hop]:
-        waiters = self.graph.waiters_of(node)
-        return [self._hop(waiters[0], node)] if waiters else []
-
-    def _hop(self, by: int, node: int) -> Hop:
-        graph = self.graph
-        for position in self.edges.get(by, ()):
-            if graph.awaited[position] == node:
-                return Hop(graph.node(by), graph.node(node), graph.snapshot.edges[graph.source[position]])
-        return Hop(graph.node(by), graph.node(node), None)
-
     def _hops(self) -> tuple[Hop, ...]:
         found = []
         for node in self._in_order():
             found += [
-                self._hop(node, to) for to in dict.fromkeys(self.rest.successors[node]) if to in self.inside
+                self.hops.hop(node, to)
+                for to in dict.fromkeys(self.rest.successors[node])
+                if to in self.inside
             ]
         return tuple(found)
 
@@ -169,7 +97,7 @@ class _Core:
     def _in_order(self) -> list[int]:
         # Depth first from the first task, so that a wait is followed by what it waits for.
         seen: dict[int, None] = {}
-        work = [*reversed(self.members), *self._actors()[:1]]
+        work = [*reversed(self.members), *self.actors[:1]]
         while work:
             node = work.pop()
             if node not in seen:
@@ -182,7 +110,7 @@ class _Core:
         return any(0 < self.graph.need[node] < ways for node, ways in waits.items())
 
     def _best_cut(self) -> tuple[int, int]:
-        candidates = list(dict.fromkeys([*self._actors(), *self.members]))  # whom one would ask to give way
+        candidates = list(dict.fromkeys([*self.actors, *self.members]))  # whom one would ask to give way
         best, most = candidates[0], -1
         for node in candidates[:_MAX_CUTS_TRIED]:
             freed = self._freed_by(node)
@@ -225,6 +153,6 @@ def _orphans(
         waiters = tuple(graph.node(by) for by in graph.waiters_of(position) if graph.node(by).kind == "task")
         tasks = stuck.get(position, ())
         if waiters or tasks or node.kind == "task":
-            verdict = certainty(graph, levels.level[position])
+            verdict = certainty(graph.snapshot, levels.level[position])
             orphans.append(Orphan(node, verdict, waiters, len(tasks) + (node.kind == "task")))
     return sorted(orphans, key=lambda orphan: (-orphan.behind, -len(orphan.waiters), orphan.node.id))

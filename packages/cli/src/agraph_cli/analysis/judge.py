@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph_cli.analysis.explain import certainty, explain
-from agraph_cli.analysis.graph import build
+from agraph.reduction import build, certainty, levels, rank
+from agraph_cli.analysis.explain import explain
 from agraph_cli.analysis.lockorder import lock_order
 from agraph_cli.analysis.model import Analysis, SnapshotAnalysis
-from agraph_cli.analysis.reduce import levels
-from agraph_cli.analysis.verdict import rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +48,7 @@ def analyze_one(snapshot: Snapshot, path: str = "") -> SnapshotAnalysis:
     graph = build(snapshot)
     found = levels(graph)
     deadlocks, orphans = explain(graph, found)
-    verdict_of = bytes(rank(certainty(graph, level)) for level in range(4))
+    verdict_of = bytes(rank(certainty(snapshot, level)) for level in range(4))
     return SnapshotAnalysis(
         path, graph, found.level.translate(_table(verdict_of)), deadlocks, orphans, lock_order(snapshot)
     )

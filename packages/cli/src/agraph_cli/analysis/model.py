@@ -5,28 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agraph_cli.analysis.verdict import VERDICTS, Verdict, rank
+from agraph.reduction import VERDICTS, rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from agraph import Edge, Node, Site, Snapshot
-    from agraph_cli.analysis.graph import WaitGraph
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One step of a cycle.
-
-    Attributes:
-        waiter: Who waits.
-        awaited: For whom.
-        edge: The edge of the snapshot; None where a task needs its loop to turn.
-    """
-
-    waiter: Node
-    awaited: Node
-    edge: Edge | None
+    from agraph import Node, Site, Snapshot
+    from agraph.reduction import Hop, Verdict, WaitGraph
 
 
 @dataclass(frozen=True, slots=True)

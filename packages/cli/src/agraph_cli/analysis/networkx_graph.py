@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agraph_cli.analysis.verdict import VERDICTS
+from agraph.reduction import VERDICTS
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agraph_cli.analysis.graph import edges_of
-from agraph_cli.analysis.model import Hop
-from agraph_cli.analysis.verdict import VERDICTS, Verdict
+from agraph.reduction import VERDICTS, Hop, Verdict, edges_of
 
 if TYPE_CHECKING:
     from agraph import Node

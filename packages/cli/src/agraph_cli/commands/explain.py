@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agraph.reduction import EXPLAINED, MORE, VERDICTS
 from agraph_cli import terminal
 from agraph_cli.analysis.names import listed
-from agraph_cli.analysis.verdict import EXPLAINED, MORE, VERDICTS
 from agraph_cli.commands.page import ColorOption, epilog
 from agraph_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agraph_cli.analysis.verdict import Verdict
+    from agraph.reduction import Verdict
     from agraph_cli.report.style import Style
     from agraph_static import Rule
 

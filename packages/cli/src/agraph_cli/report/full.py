@@ -8,9 +8,9 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from agraph.reduction import VERDICTS
 from agraph_cli.analysis.names import is_machinery, plural
 from agraph_cli.analysis.survey import survey
-from agraph_cli.analysis.verdict import VERDICTS
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean, columns, seconds
 

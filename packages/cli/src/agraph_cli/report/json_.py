@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from agraph_cli.analysis.graph import edges_of
+from agraph.reduction import VERDICTS, edges_of
 from agraph_cli.analysis.names import user_site
-from agraph_cli.analysis.verdict import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agraph import Node, Site
-    from agraph_cli.analysis.model import Analysis, Deadlock, Hop, LockPair, Orphan, SnapshotAnalysis
+    from agraph.reduction import Hop
+    from agraph_cli.analysis.model import Analysis, Deadlock, LockPair, Orphan, SnapshotAnalysis
 
 SCHEMA = "agraph.analysis/1"
 

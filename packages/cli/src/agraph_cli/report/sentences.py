@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agraph import Node
-    from agraph_cli.analysis.model import Deadlock, Hop, SnapshotAnalysis
+    from agraph.reduction import Hop
+    from agraph_cli.analysis.model import Deadlock, SnapshotAnalysis
     from agraph_cli.report.style import Style
 
 _HELD = {"lock", "semaphore", "resource"}

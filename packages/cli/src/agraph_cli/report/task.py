@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agraph.reduction import EXPLAINED
 from agraph_cli.analysis.trace import trace
-from agraph_cli.analysis.verdict import EXPLAINED
 from agraph_cli.report.full import ROLES, stack_lines
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean, columns, seconds

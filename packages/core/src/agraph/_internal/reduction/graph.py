@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from agraph import SnapshotError
+from agraph._internal.errors import SnapshotError
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from agraph import Node, Snapshot
+    from agraph._internal.model import Node, Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agraph_cli.analysis.cancel import Cancellation
+from agraph._internal.reduction.cancel import Cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agraph_cli.analysis.graph import WaitGraph
+    from agraph._internal.reduction.graph import WaitGraph
 
 
 class Reduction:

@@ -6,15 +6,16 @@ all are found in linear time; listing simple cycles instead would be exponential
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from agraph_cli.analysis.components import components
+from agraph._internal.reduction.components import components
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from agraph_cli.analysis.graph import WaitGraph
-    from agraph_cli.analysis.reduce import Levels
+    from agraph._internal.reduction.graph import WaitGraph
+    from agraph._internal.reduction.reduce import Levels
 
 
 class Core(NamedTuple):
@@ -137,3 +138,35 @@ def _grow(left: dict[int, int], gated: dict[int, int], waiters: Mapping[int, Seq
                 free.add(by)
                 work.append(by)
     return free
+
+
+def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> list[list[int]]:
+    """The tasks that are stuck because of each core.
+
+    Args:
+        graph: The wait graph.
+        levels: How firmly each node is stuck.
+        found: The cores.
+
+    Returns:
+        For each core the positions of tasks outside of it, nearest first; one behind two cores counts for the
+        firmer.
+    """
+    taken = {node for core in found for node in core.members}
+    behind: list[list[int]] = [[] for _ in found]
+    for level in (3, 2, 1):
+        queue = deque(
+            (node, number)
+            for number, core in enumerate(found)
+            if core.level == level
+            for node in core.members
+        )
+        while queue:
+            node, number = queue.popleft()
+            for by in graph.waiters_of(node):
+                if levels.level[by] and by not in taken:
+                    taken.add(by)
+                    queue.append((by, number))
+                    if graph.node(by).kind == "task":
+                        behind[number].append(by)
+    return behind

@@ -5,50 +5,13 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
+from drawn import graphs, to_snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import of_model, snapshot, tasks
+from made import bank, of_model, snapshot, tasks, verdicts_of
 
 from agraph import Edge, Node, SnapshotError
-from agraph_cli.analysis.graph import build
-from agraph_cli.analysis.judge import analyze, analyze_one
-from agraph_cli.analysis.reduce import Reduction, levels
-
-
-@st.composite
-def graphs(draw: st.DrawFn) -> list[tuple[int, list[int], dict[str, object]]]:
-    """For each node: need, the nodes it waits for, escapes."""
-    size = draw(st.integers(1, 9))
-    rows = []
-    for _ in range(size):
-        waits = draw(st.lists(st.integers(0, size - 1), max_size=4))
-        need = draw(st.integers(0, len(waits) + 1))
-        escapes = draw(
-            st.fixed_dictionaries(
-                {
-                    "timer": st.sampled_from([None, None, None, 101.0]),
-                    "open": st.sampled_from(["", "", "", "anybody"]),
-                    "exc": st.sampled_from([False, False, True]),
-                    "on_loop": st.sampled_from([False, False, True]),
-                    "probable": st.sampled_from([False, False, False, True]),
-                }
-            )
-        )
-        rows.append((need, waits, escapes))
-    return rows
-
-
-def to_snapshot(rows):
-    """Node 0 is a loop; the rest are tasks, on that loop where the row says so."""
-    nodes, edges = [], []
-    for number, (need, waits, escapes) in enumerate(rows):
-        kind = "task" if number else "loop"
-        loop = 0 if number and escapes["on_loop"] else None
-        facts = {key: escapes[key] for key in ("timer", "open", "exc")}
-        nodes.append(Node(number, kind, name=f"t{number}", need=need, loop=loop, **facts))
-        confidence = "probable" if escapes["probable"] else "exact"
-        edges += [Edge(number, to, "await", confidence) for to in waits]
-    return snapshot(nodes, edges)
+from agraph.reduction import Hops, Reduction, blocked_behind, build, cores, levels, residue
 
 
 def brute_force(made, *, timers, unknown):
@@ -145,19 +108,23 @@ def test_own_is_what_stays_stuck_when_firmer_nodes_proceed(rows):
             assert not found.states[level].live[node.id]
 
 
-@settings(max_examples=300, deadline=None)
-@given(graphs())
-def test_every_stuck_task_is_in_a_report_or_behind_one(rows):
-    one = analyze_one(to_snapshot(rows))
-    told = {node.id for deadlock in one.deadlocks for node in (*deadlock.members, *deadlock.behind)}
-    blamed = told | {orphan.node.id for orphan in one.orphans}
-    stuck = {node.id for node, verdict in one.tasks() if verdict != "live"}
-    # What is behind an orphan is counted there, not named.
-    assert len(stuck - blamed) <= sum(orphan.behind for orphan in one.orphans)
-    for deadlock in one.deadlocks:
-        assert deadlock.frees >= min(1, len(deadlock.tasks))
-        for hop, following in zip(deadlock.cycle, deadlock.cycle[1:] + deadlock.cycle[:1], strict=True):
-            assert hop.awaited == following.waiter or len(deadlock.cycle) == 1
+def test_an_edge_to_nowhere_is_an_error():
+    with pytest.raises(SnapshotError, match="node 7, which is not in the snapshot"):
+        build(snapshot(tasks("a"), [Edge(0, 7, "await")]))
+
+
+def test_scenario_models(shared: Path):
+    expected = json.loads((shared / "scenarios" / "expected.json").read_text())
+    assert expected
+    for name, case in expected.items():
+        for proved, wanted in ((False, case["verdict"]), (True, case["verdict_with_heap_proof"])):
+            found = verdicts_of(of_model(case["model"], proved=proved))
+            assert {task: found[task] for task in wanted} == wanted, (name, proved)
+
+
+def test_an_inconsistent_snapshot_proves_nothing():
+    assert set(verdicts_of(bank()).values()) == {"certain", "live"}
+    assert set(verdicts_of(bank(consistent=False)).values()) == {"possible", "live"}
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -169,42 +136,22 @@ def test_a_long_chain_needs_no_recursion(closed):
         edges.append(Edge(size - 1, 0, "await"))
     else:
         nodes[-1] = nodes[-1]._replace(need=0, state="running")
-    one = analyze_one(snapshot(nodes, edges))
-    assert one.verdict == ("certain" if closed else "live")
-    assert len(one.deadlocks) == closed
-    if closed:
-        assert len(one.deadlocks[0].cycle) == size
+    graph = build(snapshot(nodes, edges))
+    found = levels(graph)
+    assert set(found.level) == {3 if closed else 0}
+    rest = residue(graph, found)
+    assert [len(core.members) for core in cores(found, rest)] == [size] * closed
 
 
-def test_many_waiters_on_one_lock_are_linear():
+def test_the_waiters_behind_one_core_are_linear():
     size = 50_000
     nodes = [*tasks(*(str(number) for number in range(size))), Node(size, "lock", need=1)]
     edges = [Edge(number, size, "lock") for number in range(size)] + [Edge(size, 0, "held_by")]
-    one = analyze_one(snapshot(nodes, edges))
-    assert one.deadlocks[0].tasks == (nodes[0],)
-    assert len(one.deadlocks[0].behind) == size - 1
-
-
-def test_an_edge_to_nowhere_is_an_error():
-    with pytest.raises(SnapshotError, match="node 7, which is not in the snapshot"):
-        build(snapshot(tasks("a"), [Edge(0, 7, "await")]))
-
-
-def test_scenario_models(shared: Path):
-    expected = json.loads((shared / "scenarios" / "expected.json").read_text())
-    assert expected
-    for name, case in expected.items():
-        for proved, wanted in ((False, case["verdict"]), (True, case["verdict_with_heap_proof"])):
-            one = analyze_one(of_model(case["model"], proved=proved))
-            found = {node.name: verdict for node, verdict in one.tasks()}
-            assert {task: found[task] for task in wanted} == wanted, (name, proved)
-
-
-def test_several_snapshots_have_the_worst_verdict():
-    live = snapshot([Node(0, "task", need=0)])
-    stuck = snapshot(tasks("a"), [Edge(0, 0, "await")])
-    analysis = analyze([live, ("s.json", stuck)])
-    assert [one.verdict for one in analysis.snapshots] == ["live", "certain"]
-    assert analysis.verdict == "certain"
-    assert analysis.deadlocks[0][0].path == "s.json"
-    assert analyze([]).verdict == "live"
+    graph = build(snapshot(nodes, edges))
+    found = levels(graph)
+    rest = residue(graph, found)
+    [core] = found_cores = cores(found, rest)
+    assert core.members == (0, size)
+    assert blocked_behind(graph, found, found_cores) == [list(range(1, size))]
+    steps = Hops(graph, rest, found_cores).cycle(core)
+    assert [(step.waiter.id, step.awaited.id) for step in steps] == [(0, size), (size, 0)]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agraph import Edge, Node
-    from agraph_cli.analysis.graph import WaitGraph
-    from agraph_cli.analysis.reduce import Reduction
+    from agraph._internal.model import Edge, Node
+    from agraph._internal.reduction.graph import WaitGraph
+    from agraph._internal.reduction.reduce import Reduction
 
 # Functions of asyncio that cancel all they wait for. A plain `await` edge passes a cancellation on as well.
 _PASS_ON = frozenset({"gather", "TaskGroup", "staggered_race"})

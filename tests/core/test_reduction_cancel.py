@@ -1,14 +1,13 @@
 """Who goes when a task is cancelled: what a timeout frees besides the task that has it."""
 
 import pytest
-from made import snapshot
+from made import snapshot, verdicts_of
 
 from agraph import Edge, Node
-from agraph_cli.analysis.judge import analyze_one
 
 
 def verdicts(nodes, edges):
-    return {node.name: verdict for node, verdict in analyze_one(snapshot(nodes, edges)).tasks()}
+    return verdicts_of(snapshot(nodes, edges))
 
 
 def ring(*more):

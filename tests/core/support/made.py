@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agraph import Capture, Edge, Node, Process, Site, Snapshot
+from agraph.reduction import build, certainty, levels
 
 PROCESS = Process(
     host="web-3", pid=4711, started=1790000000.0, argv0="app.py", python="3.14.2", implementation="CPython"
@@ -60,6 +61,12 @@ def edge_kind(waiter: str, awaited: str, facts: Mapping[str, Any]) -> Any:
     if len(facts["waits"]) > 1:
         return "any_of" if facts["need"] == 1 else "all_of"
     return "await"
+
+
+def verdicts_of(made: Snapshot) -> dict[str, str]:
+    """The verdict of each task, by its name."""
+    found = zip(made.nodes, levels(build(made)).level, strict=True)
+    return {node.name: certainty(made, level) for node, level in found if node.kind == "task"}
 
 
 def tasks(*names: str, **fields: Any) -> list[Node]:

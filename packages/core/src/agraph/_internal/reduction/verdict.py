@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from agraph._internal.model import Snapshot
 
 Verdict = Literal["live", "stalled", "possible", "certain"]
 
@@ -26,6 +29,19 @@ def rank(verdict: Verdict) -> int:
         0 for `live` up to 3 for `certain`.
     """
     return VERDICTS.index(verdict)
+
+
+def certainty(snapshot: Snapshot, level: int) -> Verdict:
+    """The verdict for a level. What was not seen at one instant may never have been: it is not certain.
+
+    Args:
+        snapshot: What was reduced.
+        level: As in `Levels.level`.
+
+    Returns:
+        The verdict.
+    """
+    return VERDICTS[level if snapshot.capture.consistent else min(level, 2)]
 
 
 MORE: dict[Verdict, str] = {
