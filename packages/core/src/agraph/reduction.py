@@ -1,19 +1,21 @@
 """From a snapshot to verdicts: which nodes can ever proceed, and what keeps the others.
 
-    graph = build(snapshot)
-    found = levels(graph)
-    verdicts = [certainty(snapshot, level) for level in found.level]
+    judgement = judge(snapshot)
+    print(judgement.verdict, judgement.deadlocks)
 
-`cores` names the nodes to blame, `blocked_behind` the tasks that are stuck because of them, and `Hops` the
-waits between them. What the verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or
-read here, and `import agraph` does not import this module.
+`judge` is made of the other functions: `build` and `levels` decide, `cores` names the nodes to blame,
+`blocked_behind` the tasks that are stuck because of them, and `Hops` the waits between them. What the
+verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or read here, and `import agraph`
+does not import this module.
 """
 
+from agraph._internal.reduction.assumptions import assumptions
 from agraph._internal.reduction.components import components, shortest_cycle
 from agraph._internal.reduction.cores import Core, Residue, blocked_behind, cores, residue
 from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
-from agraph._internal.reduction.names import Labels, is_machinery, kind_word, user_site
+from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
+from agraph._internal.reduction.names import Labels, is_machinery, kind_word, listed, plural, user_site
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
 
@@ -24,23 +26,31 @@ __all__ = [
     "Core",
     "Hop",
     "Hops",
+    "Judgement",
     "Labels",
     "Levels",
     "Reduction",
     "Residue",
+    "Stuck",
     "Verdict",
     "WaitGraph",
+    "assumptions",
     "blocked_behind",
     "build",
     "certainty",
     "components",
     "cores",
     "edges_of",
+    "is_deadlock",
     "is_machinery",
+    "judge",
     "kind_word",
     "levels",
+    "listed",
+    "plural",
     "rank",
     "residue",
     "shortest_cycle",
     "user_site",
+    "verdicts",
 ]

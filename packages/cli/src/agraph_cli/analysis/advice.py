@@ -1,4 +1,4 @@
-"""Sentences for people about a core: what makes it a deadlock, and what to change."""
+"""Sentences for people about a core: what to change."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from agraph_cli.analysis.names import Labels, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from agraph import Node, Snapshot
-    from agraph.reduction import Hop, Verdict
+    from agraph.reduction import Hop
 
-_HELD = {"lock", "semaphore", "resource"}
 _ACTORS = {"task", "thread"}
 
 
@@ -21,56 +20,7 @@ class Adviser:
 
     def __init__(self, snapshot: Snapshot) -> None:
         """Take the names from a snapshot."""
-        self.snapshot = snapshot
         self.label = Labels(snapshot)
-
-    def assumptions(self, members: Sequence[Node], hops: Sequence[Hop], certainty: Verdict) -> Iterator[str]:
-        """What has to be true for a core to be a deadlock; only what applies to it.
-
-        Args:
-            members: The nodes of the core.
-            hops: The waits between them.
-            certainty: The verdict of the core.
-
-        Yields:
-            One sentence each, without a full stop.
-        """
-        if certainty == "stalled":
-            timed = (self.label(node) for node in members if node.timer is not None)
-            yield from (f"the timeout of {name} has not passed" for name in timed)
-        yield from self._one_moment()
-        if certainty == "possible":
-            yield from self._escapes(members, hops)
-        closed = [self.label(node) for node in members if node.kind in _HELD and not node.open]
-        if closed:
-            verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
-            yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
-        yield "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)"
-
-    def _one_moment(self) -> Iterator[str]:
-        capture = self.snapshot.capture
-        if not capture.consistent:
-            yield "all of it was true at one moment, although the program ran while it was captured"
-        elif capture.where != "loop" or sum(node.kind == "loop" for node in self.snapshot.nodes) > 1:
-            by = f"thread {capture.thread}" if capture.thread else "another thread"
-            saw = "saw nothing move meanwhile"
-            if capture.moved:
-                saw = f"takes the {capture.moved} it saw move meanwhile for able to go on"
-            yield f"all of it was true at one moment ({by} captured it and {saw})"
-        if not capture.complete:
-            left_out = "; ".join(capture.cut) or "the snapshot does not say what"
-            yield f"what the capture left out plays no part ({left_out})"
-
-    def _escapes(self, members: Sequence[Node], hops: Sequence[Hop]) -> Iterator[str]:
-        for node in members:
-            if node.open:
-                yield f"nobody else frees {self.label(node)} ({node.open})"
-            if node.exc:
-                yield f"nothing that {self.label(node)} waits for raises an exception, which would free it"
-        for hop in hops:
-            if hop.edge is not None and hop.edge.confidence == "probable":
-                ends = f"{self.label(hop.waiter)} does depend on {self.label(hop.awaited)}"
-                yield f"{ends}, which was inferred and not read"
 
     def advice(self, members: Sequence[Node], cycle: Sequence[Hop]) -> str:
         """What to change in the program.

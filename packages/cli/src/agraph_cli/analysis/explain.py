@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph.reduction import Hop, Hops, blocked_behind, certainty, cores, residue
+from agraph.reduction import Hop, Hops, assumptions, blocked_behind, certainty, cores, is_deadlock, residue
 from agraph_cli.analysis.advice import Adviser
 from agraph_cli.analysis.model import Deadlock, Orphan, worst_first
 
@@ -39,7 +39,7 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     deadlocks = [
         _Core(graph, levels, rest, hops, core).describe(tasks, adviser)
         for core, tasks in zip(found, behind, strict=True)
-        if core.cyclic or certainty(graph.snapshot, core.level) == "certain"
+        if is_deadlock(graph.snapshot, core)
     ]
     orphans = _orphans(graph, levels, found, behind)
     return tuple(sorted(deadlocks, key=worst_first)), tuple(orphans)
@@ -77,7 +77,7 @@ class _Core:
             until=min((node.timer for node in nodes if node.timer is not None), default=None)
             if sure == "stalled"
             else None,
-            assumptions=tuple(adviser.assumptions(nodes, hops, sure)),
+            assumptions=tuple(assumptions(graph.snapshot, adviser.label, nodes, hops, sure)),
             help=adviser.advice(nodes, cycle),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph.reduction import build, certainty, levels, rank
+from agraph.reduction import build, levels, verdicts
 from agraph_cli.analysis.explain import explain
 from agraph_cli.analysis.lockorder import lock_order
 from agraph_cli.analysis.model import Analysis, SnapshotAnalysis
@@ -48,11 +48,4 @@ def analyze_one(snapshot: Snapshot, path: str = "") -> SnapshotAnalysis:
     graph = build(snapshot)
     found = levels(graph)
     deadlocks, orphans = explain(graph, found)
-    verdict_of = bytes(rank(certainty(snapshot, level)) for level in range(4))
-    return SnapshotAnalysis(
-        path, graph, found.level.translate(_table(verdict_of)), deadlocks, orphans, lock_order(snapshot)
-    )
-
-
-def _table(first: bytes) -> bytes:
-    return first + bytes(range(len(first), 256))
+    return SnapshotAnalysis(path, graph, verdicts(snapshot, found), deadlocks, orphans, lock_order(snapshot))

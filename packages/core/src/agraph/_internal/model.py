@@ -256,8 +256,19 @@ class Snapshot:
 
         save(self, path)
 
-    def format(self) -> str:
-        """This snapshot as text for people: each task, what it waits for, and where."""
+    def format(self, *, limit: int | None = 50) -> str:
+        """This snapshot as text for people: the verdict, the deadlocks, then what each task waits for.
+
+        Args:
+            limit: How many tasks, and how many deadlocks, to tell of; the stuck ones come first, and what is
+                left out is counted. None for all.
+
+        Returns:
+            Lines of plain text, with control characters escaped.
+
+        Raises:
+            SnapshotError: An edge names a node that is not in the snapshot.
+        """
         from agraph._internal.text import format_snapshot  # noqa: PLC0415
 
-        return "\n".join(format_snapshot(self))
+        return "\n".join(format_snapshot(self, limit))

@@ -7,6 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agraph._internal.model import Node, Site, Snapshot
 
 _KIND_WORDS = {"work_item": "work item", "io": "I/O", "loop": "event loop"}
@@ -41,6 +43,20 @@ class Labels:
             return f"{(node.detail or {}).get('made_by') or kind} #{node.id}"
         name = f"{node.name} #{node.id}" if (node.kind, node.name) in self._shared else node.name
         return name if kind == "task" else f"{kind} {name}"
+
+
+def listed(words: Sequence[str], limit: int = 4, joint: str = "and") -> str:
+    """Words as a list in a sentence, the tail counted instead of named."""
+    if len(words) > limit:
+        words = [*words[: limit - 1], f"{len(words) - limit + 1} more"]
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+
+
+def plural(number: int, word: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def is_machinery(site: Site) -> bool:

@@ -1,0 +1,71 @@
+"""What has to be true for a core to be a deadlock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph._internal.reduction.names import Labels, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from agraph._internal.model import Node, Snapshot
+    from agraph._internal.reduction.cycles import Hop
+    from agraph._internal.reduction.verdict import Verdict
+
+_HELD = {"lock", "semaphore", "resource"}
+
+
+def assumptions(
+    snapshot: Snapshot, label: Labels, members: Sequence[Node], hops: Sequence[Hop], certainty: Verdict
+) -> Iterator[str]:
+    """What a verdict rests on; only what applies to this core.
+
+    Args:
+        snapshot: What was reduced.
+        label: What to call its nodes.
+        members: The nodes of the core.
+        hops: The waits between them.
+        certainty: The verdict of the core.
+
+    Yields:
+        One sentence each, without a full stop.
+    """
+    if certainty == "stalled":
+        timed = (label(node) for node in members if node.timer is not None)
+        yield from (f"the timeout of {name} has not passed" for name in timed)
+    yield from _one_moment(snapshot)
+    if certainty == "possible":
+        yield from _escapes(label, members, hops)
+    closed = [label(node) for node in members if node.kind in _HELD and not node.open]
+    if closed:
+        verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
+        yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
+    yield "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)"
+
+
+def _one_moment(snapshot: Snapshot) -> Iterator[str]:
+    capture = snapshot.capture
+    if not capture.consistent:
+        yield "all of it was true at one moment, although the program ran while it was captured"
+    elif capture.where != "loop" or sum(node.kind == "loop" for node in snapshot.nodes) > 1:
+        by = f"thread {capture.thread}" if capture.thread else "another thread"
+        saw = "saw nothing move meanwhile"
+        if capture.moved:
+            saw = f"takes the {capture.moved} it saw move meanwhile for able to go on"
+        yield f"all of it was true at one moment ({by} captured it and {saw})"
+    if not capture.complete:
+        left_out = "; ".join(capture.cut) or "the snapshot does not say what"
+        yield f"what the capture left out plays no part ({left_out})"
+
+
+def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Iterator[str]:
+    for node in members:
+        if node.open:
+            yield f"nobody else frees {label(node)} ({node.open})"
+        if node.exc:
+            yield f"nothing that {label(node)} waits for raises an exception, which would free it"
+    for hop in hops:
+        if hop.edge is not None and hop.edge.confidence == "probable":
+            ends = f"{label(hop.waiter)} does depend on {label(hop.awaited)}"
+            yield f"{ends}, which was inferred and not read"
