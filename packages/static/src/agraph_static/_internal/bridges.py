@@ -255,6 +255,8 @@ def _confidence(  # noqa: PLR0911 - one question after the other reads best
             and not _called_here(context, place)
         ):
             return "likely", f"`{name}` is handed in by the caller and treated as a task"
+    if place is not None and context.origins.comes_from_a_given_callable(place):
+        return "likely", f"`{name}` comes from a callable that the caller hands in, and can be a task"
     if place is not None and "task" in context.name_of(place).rpartition(".")[2].lower():
         return "likely", f"`{name}` is called a task"
     return "possible", f"it is not known whether a task stands behind `{name}`"

@@ -10,6 +10,7 @@ from agraph_static._internal.tree import dotted
 _TRANSPARENT = frozenset(
     {"list", "set", "tuple", "sorted", "reversed", "frozenset", "cast", "typing.cast", "iter"}
 )
+_TUPLE_MAKERS = frozenset({"namedtuple", "NamedTuple"})
 _VALUE_LAST = frozenset({"cast", "typing.cast"})
 
 
@@ -77,8 +78,27 @@ def elements_of(value: cst.BaseExpression) -> list[cst.BaseExpression]:  # noqa:
 
 
 def annotation_of(parameter: cst.Param) -> str:
-    """The annotation of a parameter as a dotted name; empty when it is none."""
+    """The class that a parameter's annotation names: `Pool` of `Pool`, `"Pool[int]"` and `Pool | None`."""
     if parameter.annotation is None:
         return ""
     annotation = parameter.annotation.annotation
-    return annotation.raw_value if isinstance(annotation, cst.SimpleString) else dotted(annotation)
+    if isinstance(annotation, cst.BinaryOperation):
+        annotation = annotation.left
+    if isinstance(annotation, cst.Subscript) and dotted(annotation.value).rpartition(".")[2] == "Optional":
+        index = annotation.slice[0].slice
+        annotation = index.value if isinstance(index, cst.Index) else annotation
+    if isinstance(annotation, cst.SimpleString):
+        return annotation.raw_value.partition("|")[0].partition("[")[0].strip()
+    return dotted(annotation.value if isinstance(annotation, cst.Subscript) else annotation)
+
+
+def tuple_fields(value: cst.BaseExpression) -> list[str]:
+    """The fields of `namedtuple("Item", "key future")` or `NamedTuple("Item", [("key", str)])`; else none."""
+    made = isinstance(value, cst.Call) and dotted(value.func).rpartition(".")[2] in _TUPLE_MAKERS
+    if not isinstance(value, cst.Call) or not made or len(value.args) < 2:
+        return []
+    given = value.args[1].value
+    if isinstance(given, cst.SimpleString):
+        return str(given.raw_value).replace(",", " ").split()
+    names = [one.elements[0].value if isinstance(one, cst.Tuple) else one for one in elements_of(given)]
+    return [str(one.raw_value) for one in names if isinstance(one, cst.SimpleString)]

@@ -139,7 +139,24 @@ def _is_shared(context: Context, function: Function, names: set[str], place: Pla
     """Whether others can reach it: kept in an attribute, a container, or a variable of an outer function."""
     if any("." in name or "[]" in name for name in names) or context.flow.is_stored(place):
         return True
-    return any(name in function.outer_names for name in names)
+    return any(name in function.outer_names for name in names) or _is_handed_to_task(context, function, names)
+
+
+def _is_handed_to_task(context: Context, function: Function, names: set[str]) -> bool:
+    """Whether a task gets it that the owner starts and leaves alone; a helper that it awaits waits for it."""
+    for call in function.calls:
+        given = any(dotted(one) in names for one in (*call.args, *call.keywords.values()))
+        around = context.module.parents.get(id(context.module.parents.get(id(call.node)))) if given else None
+        if not isinstance(around, cst.Call) or context.origins.of_call(around) != "task":
+            continue
+        holders = {dotted(one.target) for one in function.assignments if one.value is around}
+        awaited = {name for node in function.awaits for name in _awaited_names(node)}
+        cancelled = {dotted(one.receiver) for one in function.calls if one.name == "cancel"}
+        if not isinstance(context.module.parents.get(id(around)), cst.Await) and not holders & (
+            awaited | cancelled
+        ):
+            return True
+    return False
 
 
 def _records_edges(function: Function) -> bool:

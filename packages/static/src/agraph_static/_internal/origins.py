@@ -11,7 +11,7 @@ from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
     from agraph_static._internal.flow import Flow, Place, Value
-    from agraph_static._internal.scopes import Function
+    from agraph_static._internal.scopes import Call, Function
     from agraph_static._internal.semantics import Module
     from agraph_static._internal.vocabulary import Origin
 
@@ -38,6 +38,7 @@ class Origins:
         self.module = module
         self.flow = flow
         self.wrappers = wrappers
+        self._by_id = {id(function): function for function in module.functions}
 
     def of(self, expression: cst.BaseExpression, function: Function, hops: int = _HOPS) -> set[Origin]:
         """All origins an expression may have; `unknown` when nothing is known."""
@@ -63,7 +64,7 @@ class Origins:
         kind, owner, path = place
         if kind != "v":
             return set()
-        function = next((one for one in self.module.functions if id(one) == owner), None)
+        function = self._by_id.get(owner) if isinstance(owner, int) else None
         name = path.removesuffix("[]")
         bindings = function.bindings.get(name, ()) if function is not None else ()
         if function is None or not any(binding.kind == "param" for binding in bindings):
@@ -99,6 +100,8 @@ class Origins:
             return {origin}
         call = self.module.call_of.get(id(node))
         callee = self.flow.callee(call) if call is not None else None
+        if call is not None and origin == "io" and self._runs_what_is_given(call):
+            return {"param"}  # a name that the caller's function was given says nothing about it
         if callee is None or callee.is_async or callee.name == "__init__":
             return {origin}
         found: set[Origin] = set()
@@ -132,6 +135,30 @@ class Origins:
         if name in words.IO_METHODS:
             return "io"
         return "unknown"
+
+    def comes_from_a_given_callable(self, place: Place) -> bool:
+        """Whether a function makes it that was handed in, and is annotated to return a future."""
+        for value in self.flow.values(place):
+            call = self.module.call_of.get(id(value.node))
+            for annotation in self._callable_annotations(call) if call is not None else ():
+                if annotation is not None and "Future" in self.module.tree.code_for_node(annotation):
+                    return True
+        return False
+
+    def _runs_what_is_given(self, call: Call) -> bool:
+        return bool(self._callable_annotations(call))
+
+    def _callable_annotations(self, call: Call) -> list[cst.BaseExpression | None]:
+        """The annotations of the parameters that hold what a call runs; empty when none does."""
+        place = self.flow.place(call.node.func, call.function)
+        found: list[cst.BaseExpression | None] = []
+        for _, owner, path in self.flow.members(place) if place is not None else ():
+            function = self._by_id.get(owner) if isinstance(owner, int) else None
+            for binding in function.bindings.get(path, ()) if function is not None else ():
+                if binding.kind == "param" and isinstance(binding.node, cst.Param):
+                    annotation = binding.node.annotation
+                    found.append(annotation.annotation if annotation is not None else None)
+        return found
 
     def is_treated_as_task(self, place: Place, function: Function) -> bool:
         """Whether a method that only tasks have is called on it, or `function` itself cancels it."""

@@ -250,7 +250,7 @@ class Resolver:
         """What one call itself completes."""
         target: cst.BaseExpression | None = None
         kind = "future"
-        if call.receiver is not None and call.name in words.RESOLVE_METHODS:
+        if call.receiver is not None and call.name in words.RESOLVE_METHODS and not self._in_module(call):
             target = call.receiver
         else:
             position = words.lookup(words.RESOLVERS, call.qualified, call.name)
@@ -272,6 +272,10 @@ class Resolver:
         return Resolution(
             kind, place, call.node, call.function, call.name in ("set_exception", "future_set_exc_info")
         )
+
+    def _in_module(self, call: Call) -> bool:
+        """`helpers.set_result(future, value)`: a function of an imported module."""
+        return isinstance(call.receiver, cst.Name) and call.receiver.value in self.module.imports
 
     def _is_primitive(self, place: Place, kind: str) -> bool:
         origins = self.origins.of_place(place)

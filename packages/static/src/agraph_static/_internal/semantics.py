@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
+from agraph_static._internal.expressions import tuple_fields
 from agraph_static._internal.scopes import Assignment, Binding, Call, Class, Function
 from agraph_static._internal.tree import Positions, children, dotted
 
@@ -253,10 +254,19 @@ class _Builder:
     ) -> tuple[Function, Class | None]:
         for target in node.targets:
             self._target("assign", target.target, node.value, node, function)
+        self._named_tuple(node, function)
         first = node.targets[0].target
         for target in node.targets[1:]:  # a = b = value: both name one object
             function.assignments.append(Assignment("assign", target.target, first, node, function))
         return function, owner
+
+    def _named_tuple(self, node: cst.Assign, function: Function) -> None:
+        """`Item = namedtuple("Item", "key, future")` is a class with these fields."""
+        target = node.targets[0].target
+        fields = tuple_fields(node.value)
+        if fields and isinstance(target, cst.Name) and function is self.module.body:
+            new = Class(None, target.value, target.value, [], fields=fields)
+            self.module.classes.setdefault(target.value, new)
 
     def ann_assign(
         self, node: cst.AnnAssign, function: Function, owner: Class | None

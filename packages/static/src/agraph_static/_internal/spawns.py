@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.expressions import is_queue_get
 from agraph_static._internal.flow import Value, bound_arguments
-from agraph_static._internal.tree import dotted
+from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from agraph_static._internal.model import Confidence
     from agraph_static._internal.resolutions import Resolution
     from agraph_static._internal.scopes import Call, Function
+
+
+_COMPLETES = words.RESOLVE_METHODS | {"set", "clear"}
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +58,7 @@ def spawns(context: Context) -> Iterator[Spawn]:
         env = {name: Value(value, coroutine.function) for name, value in bound_arguments(coroutine, body)}
         for resolution in context.resolver.of_function(body, env):
             key = (id(body), context.flow.root(resolution.place))
-            if key in seen or key[1] in flights or resolution.kind != "future" or resolution.depth > 0:
+            if key in seen or key[1] in flights or resolution.kind not in ("future", "event"):
                 continue
             spawn = _judge(context, call, body, resolution)
             if spawn is not None:
@@ -90,20 +94,19 @@ def _judge(context: Context, call: Call, body: Function, resolution: Resolution)
     if resolution.only_exception and not _completes_fully(context, body, place):
         return None
     own = set(map(id, body.subtree()))
-    waits = [wait for wait in flow.waits(place) if id(wait.function) not in own and _counts(wait)]
+    counts = _counts if resolution.kind == "future" else _counts_for_event
+    waits = [wait for wait in flow.waits(place) if id(wait.function) not in own and counts(wait)]
     if _task_is_awaited_too(context, call, waits):
         return None
-    if not waits:
-        if _is_handed_in(context, place, call):
-            return Spawn(
-                call,
-                body,
-                resolution,
-                None,
-                "likely",
-                "the future is handed in, and only the spawned task completes it",
-            )
+    paired = next((wait for wait in waits if _follows(context, wait, call)), None)
+    if paired is not None and _only_here(context, body, resolution):
+        reason = "the function that starts the task waits for what only this task completes"
+        return Spawn(call, body, resolution, paired, "likely", reason)
+    if resolution.depth > 0 or resolution.kind != "future":
         return None
+    if not waits:
+        reason = _without_waits(context, call, body, resolution)
+        return Spawn(call, body, resolution, None, "likely", reason) if reason else None
     doubt = _doubt(context, call, body, resolution)
     if doubt:
         return Spawn(call, body, resolution, waits[0], "possible", doubt)
@@ -112,6 +115,41 @@ def _judge(context: Context, call: Call, body: Function, resolution: Resolution)
 
 def _counts(wait: Wait) -> bool:
     return wait.kind in ("await", "pass", "return") or (wait.kind == "method" and wait.method == "__await__")
+
+
+def _counts_for_event(wait: Wait) -> bool:
+    return wait.kind == "method" and wait.method == "wait"
+
+
+def _follows(context: Context, wait: Wait, call: Call) -> bool:
+    """Whether the function that starts the task waits itself, afterwards."""
+    return wait.function is call.function and context.start(wait.node) > context.start(call.node)
+
+
+def _only_here(context: Context, body: Function, resolution: Resolution) -> bool:
+    """Whether nothing else in the module completes, or clears, what the task completes."""
+    root = context.flow.root(resolution.place)
+    reached = {id(one.function) for one in context.resolver.of_function(body)}
+    makers = {id(value.function) for value in context.flow.values(root)}
+    for call in context.module.calls:
+        if call.receiver is None or call.name not in _COMPLETES or id(call.function) in reached | makers:
+            continue
+        place = context.flow.place(call.receiver, call.function)
+        if place is not None and context.flow.root(place) == root:
+            return False
+    return True
+
+
+def _without_waits(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
+    """Why somebody outside this module waits for the future; empty when nothing says so."""
+    if _is_handed_in(context, resolution.place, call):
+        return "the future is handed in, and only the spawned task completes it"
+    kind, _, path = context.flow.root(resolution.place)
+    made_here = any(value.function is call.function for value in context.flow.values(resolution.place))
+    public = kind == "s" and path.count(".") == 1 and "[" not in path and not path.startswith("._")
+    if public and made_here and _only_here(context, body, resolution):
+        return "the future is made beside the task that completes it, and is there for others to wait for"
+    return ""
 
 
 def _is_made_in(context: Context, place: Place, body: Function) -> bool:
@@ -171,7 +209,11 @@ def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
 
 def _doubt(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
     """Why the task may not be the one who decides when the future is completed; empty when it is."""
-    batch = resolution.function is body and _is_batch(context, resolution)
+    batch = resolution.function is body and (
+        _is_batch(context, resolution)
+        or _is_broadcast(resolution, body)
+        or _is_work_item(context, resolution)
+    )
     if not batch and any(member[2].endswith("[]") for member in context.flow.members(resolution.place)):
         return "the future is picked from a table, as the answer to a request is"
     if call.function.name == "<lambda>":
@@ -187,6 +229,31 @@ def _is_batch(context: Context, resolution: Resolution) -> bool:
         isinstance(one, cst.For) and isinstance(one.iter, cst.Call) and dotted(one.iter.func) == "zip"
         for one in _around(context, resolution.node, resolution.function)
     )
+
+
+def _is_broadcast(resolution: Resolution, body: Function) -> bool:
+    """Whether the task completes all that it was given: `for one in waiters: one.set_result(None)`."""
+    return any(
+        isinstance(one.iter, cst.Name)
+        and any(binding.kind == "param" for binding in body.bindings.get(one.iter.value, ()))
+        for one in body.fors
+        if any(node is resolution.node for node in walk(one.body))
+    )
+
+
+def _is_work_item(context: Context, resolution: Resolution) -> bool:
+    """Whether the task took the future out of a queue: it works through what others put in."""
+    function = resolution.function
+    call = resolution.node
+    head = dotted(call.func).partition(".")[0] if isinstance(call, cst.Call) else ""
+    for one in function.assignments:
+        value = one.value.expression if isinstance(one.value, cst.Await) else one.value
+        if dotted(one.target) != head or not isinstance(value, cst.Call) or not is_queue_get(value):
+            continue
+        receiver = value.func.value if isinstance(value.func, cst.Attribute) else None
+        if receiver is not None and "queue" in context.origins.of(receiver, function):
+            return True
+    return False
 
 
 def _in_loop(context: Context, node: cst.CSTNode, body: Function) -> bool:

@@ -174,7 +174,7 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
         return ["bridge"]
     if _has_flight(found, _closure(found, _COMPLETE, rounds=0)):
         return ["flight"]
-    if _has_spawn(found, _closure(found, _COMPLETE, rounds=0)):
+    if _has_spawn(found, _closure(found, _COMPLETE, rounds=0)) or _has_pair(data, found):
         return ["spawn"]
     return ["locks"] if b"Lock" in data and _nests_locks(found) else []
 
@@ -359,6 +359,31 @@ def _has_spawn(found: list[Unit], complete: _Closure) -> bool:
     if pattern is None:
         return False
     return any(_any(_SPAWN, unit.text) and pattern.search(unit.text) is not None for unit in found)
+
+
+def _has_pair(data: bytes, found: list[Unit]) -> bool:
+    """Whether a function may start a task and wait for what that task completes or sets."""
+    made = _any(_MAKE, data)
+    event = b"Event" in data and b".set()" in data
+    if not (made or event):
+        return False
+    wake = _closure(found, (*(_COMPLETE if made else ()), *((b".set()",) if event else ())), rounds=1)
+    pattern = _pattern({unit.name for unit in found if unit.is_async and unit.name in wake.names})
+    if pattern is None:
+        return False
+    return any(b"await" in unit.text and _any(_SPAWN, unit.text) and _starts(unit, pattern) for unit in found)
+
+
+def _starts(unit: Unit, pattern: re.Pattern[bytes]) -> bool:
+    """Whether a function makes a task of one of the functions and awaits something after it."""
+    calls = [one for one in ast.walk(unit.node) if isinstance(one, ast.Call)]
+    spawns = [one for one in calls if _last_name(one.func) in words.TASK_METHODS]
+    first = min(
+        (one.lineno for one in spawns if pattern.search(ast.unparse(one).encode()) is not None), default=None
+    )
+    return first is not None and any(
+        isinstance(one, ast.Await) and one.lineno >= first for one in ast.walk(unit.node)
+    )
 
 
 def _nests_locks(found: list[Unit]) -> bool:

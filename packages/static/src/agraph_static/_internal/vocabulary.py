@@ -129,8 +129,8 @@ RESOLVERS = {
     "tornado.concurrent.future_set_exception_unless_cancelled": 0,
     "tornado.concurrent.future_set_exc_info": 0,
     "tornado.gen.future_set_result_unless_cancelled": 0,
-    "aiohttp.helpers.set_result": 0,
-    "aiohttp.helpers.set_exception": 0,
+    "*set_result": 0,  # a function, as aiohttp.helpers has it: methods are in RESOLVE_METHODS
+    "*set_exception": 0,
     "homeassistant.util.async_.set_result_unless_done": 0,
     "asyncio.futures._set_result_unless_cancelled": 0,
     "asyncio.futures._copy_future_state": 1,

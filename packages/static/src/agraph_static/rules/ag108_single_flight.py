@@ -63,6 +63,20 @@ async def setup(registry, key, make):
     finally:
         ready.set()
 """,
+        """\
+import asyncio
+
+async def race(attempts, tasks, previous_failed):
+    if previous_failed is not None:
+        await previous_failed.wait()
+    attempt = attempts.pop()
+    failed = asyncio.Event()  # error: AG108
+    tasks.append(asyncio.create_task(race(attempts, tasks, failed)))
+    try:
+        await attempt()
+    except OSError:
+        failed.set()
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -84,6 +98,19 @@ class Requests:
         answer = self._pending[number] = asyncio.get_running_loop().create_future()
         await self._send(message)
         return await answer
+""",
+        """\
+import asyncio
+
+async def beat(stop):
+    await stop.wait()
+
+async def run(work):
+    stop = asyncio.Event()
+    task = asyncio.create_task(beat(stop))
+    await work()
+    stop.set()
+    await task
 """,
     )
 

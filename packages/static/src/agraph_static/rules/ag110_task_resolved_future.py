@@ -43,6 +43,40 @@ class Server:
         await self._listen()
         self._ready.set_result(None)
 """,
+        """\
+import asyncio
+
+class Connection:
+    async def connect(self):
+        self._connected = asyncio.Event()
+        self._task = asyncio.create_task(self._keep_connected())  # error: AG110
+        await self._connected.wait()
+
+    async def _keep_connected(self):
+        while True:
+            await self._dial()
+            self._connected.set()
+            await self._lost()
+""",
+        """\
+import asyncio
+
+class Writer:
+    def __init__(self):
+        self._queue = asyncio.Queue()
+        self._task = asyncio.create_task(self._write_all())  # error: AG110
+
+    async def write(self, data):
+        written = asyncio.get_running_loop().create_future()
+        await self._queue.put((data, written))
+        await written
+
+    async def _write_all(self):
+        while True:
+            data, written = await self._queue.get()
+            await self._send(data)
+            written.set_result(None)
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -75,6 +109,22 @@ class Client:
             number, answer = await self._receive()
             self._answers.pop(number).set_result(answer)
 """,
+        """\
+import asyncio
+
+class Listener:
+    async def start(self):
+        self._changed = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+        await self._changed.wait()
+
+    def on_message(self, message):
+        self._changed.set()
+
+    async def _run(self):
+        await self._subscribe()
+        self._changed.set()
+""",
     )
 
     @classmethod
@@ -85,15 +135,15 @@ class Client:
         for spawn in spawns(context):
             name = context.name_of(spawn.resolution.place)
             body = spawn.body.name
+            done = "set" if spawn.resolution.kind == "event" else "completed"
             related = context.made_at(spawn.resolution.place)
             related.append(context.related(spawn.resolution.node, "resolved here"))
             if spawn.wait is not None:
                 related.append(context.related(spawn.wait.node, "awaited here"))
             yield context.finding(
                 cls, spawn.call.node, spawn.call.function,
-                f"`{name}` is completed by the task that runs `{body}`, and no edge leads from those "
-                "who wait for it "
-                "to that task",
+                f"`{name}` is {done} by the task that runs `{body}`, and no edge leads from those who wait "
+                "for it to that task",
                 confidence=spawn.confidence,
                 label=f"a wait for `{name}` is really a wait for this task",
                 help=f"wait for `{name}` and the task together with `asyncio.wait`, or record the edge with "
