@@ -3,6 +3,7 @@
 `capture` takes a snapshot of the whole process: tasks, futures, locks and who holds them, loops, threads.
 `load` and `loads` read one back. `capture_call_graph`, `format_call_graph`, `print_call_graph` and the two
 `future_..._awaited_by` functions are those of asyncio 3.14, on every version since 3.11, safe with cycles.
+`install` lets a process write a snapshot by itself: at a signal, on a socket, or when it hangs.
 
 Nothing happens unless asked for: importing this package patches nothing and starts nothing.
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     )
     from agraph._internal.link import link
     from agraph._internal.resource import Resource, Stay, resource
+    from agraph._internal.triggers.install import install, uninstall
 
 # Imported on first use: together they would make `import agraph` four times slower.
 _LAZY = {
@@ -38,9 +40,11 @@ _LAZY = {
     "format_call_graph": "graph",
     "future_add_to_awaited_by": "awaited_by",
     "future_discard_from_awaited_by": "awaited_by",
+    "install": "triggers.install",
     "link": "link",
     "print_call_graph": "graph",
     "resource": "resource",
+    "uninstall": "triggers.install",
 }
 
 __all__ = [
@@ -62,11 +66,13 @@ __all__ = [
     "format_call_graph",
     "future_add_to_awaited_by",
     "future_discard_from_awaited_by",
+    "install",
     "link",
     "load",
     "loads",
     "print_call_graph",
     "resource",
+    "uninstall",
 ]
 
 
