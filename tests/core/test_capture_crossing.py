@@ -21,6 +21,7 @@ from blocked import (
     until,
 )
 from live import end, parked, start
+from other_process import hangs
 from snapshots import task
 
 import agraph
@@ -396,10 +397,6 @@ def test_a_concurrent_future_that_nobody_is_known_to_complete_is_open():
     snapshot = asyncio.run(main())
     (item,) = nodes_of(snapshot, "work_item")
     assert (item.need, item.open) == (1, "no known thread or task completes this future")
-
-
-def hangs(connection):
-    connection.recv()
 
 
 def test_the_work_of_another_process_is_outside():

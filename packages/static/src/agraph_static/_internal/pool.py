@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,17 @@ def _context() -> BaseContext:
     """Forking is ten times faster than a fresh interpreter, and safe as long as there is one thread."""
     import multiprocessing  # noqa: PLC0415 - imported when first needed
 
-    methods = multiprocessing.get_all_start_methods()
-    if "fork" in methods and threading.active_count() == 1:
-        return multiprocessing.get_context("fork")
-    return multiprocessing.get_context("spawn")
+    # On macOS libraries of the system run threads of their own: there forking is never safe.
+    return multiprocessing.get_context(
+        "fork" if sys.platform == "linux" and _is_single_threaded() else "spawn"
+    )
+
+
+def _is_single_threaded() -> bool:
+    if threading.active_count() > 1:
+        return False
+    try:
+        # Threads that C code started count as well: `faulthandler.dump_traceback_later` starts one.
+        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - as discover.py does
+    except OSError:
+        return False
