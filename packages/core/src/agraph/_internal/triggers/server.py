@@ -38,7 +38,10 @@ MAX_REQUEST_BYTES = 4096
 REQUEST_S = 5.0
 ANSWER_S = 30.0
 MAX_CLIENTS = 4
+_MAX_UNREAD_BYTES = 1 << 20
 _SOON_S = 0.1
+# What fits into `sun_path` of the address everywhere (macOS: 104 bytes, with a zero at the end).
+_MAX_PATH_BYTES = 103
 # `struct xucred` of macOS and FreeBSD (sys/ucred.h); Python has no names for these.
 _SOL_LOCAL, _LOCAL_PEERCRED = 0, 1
 
@@ -147,8 +150,9 @@ class SocketTrigger:
                     return
                 continue  # no file descriptor was left, or no memory
             if not self._slots.acquire(blocking=False):
-                _refuse(client, f"{MAX_CLIENTS} requests are being answered already; ask again")
-                client.close()
+                sentence = f"{MAX_CLIENTS} requests are being answered already; ask again"
+                with client, suppress(OSError):
+                    _send(client, json.dumps({"ok": False, "error": sentence}).encode() + b"\n", 1)
                 continue
             try:
                 self._in_thread("agraph-client", self._answer, client)
@@ -159,21 +163,16 @@ class SocketTrigger:
         self._clients.add(client)
         try:
             with client, suppress(OSError):
-                if not _is_trusted(client):
-                    _refuse(client, "only the user of this process and root may ask")
-                    return
-                header, body = self._response(_read_line(client))
-                client.settimeout(ANSWER_S)
-                client.sendall(json.dumps(header).encode() + b"\n" + body)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next client is served
-            _refuse(client, reason_of(error))
+                header, body = self._response(client)
+                _send(client, json.dumps(header).encode() + b"\n" + body, ANSWER_S)
         finally:
             self._clients.discard(client)
             self._slots.release()
 
-    def _response(self, line: bytes) -> tuple[dict[str, Any], bytes]:
+    def _response(self, client: socket.socket) -> tuple[dict[str, Any], bytes]:
         try:
-            request = _parse(line)
+            _check_peer(client)
+            request = _parse(_read_line(client))
             if request["command"] == "ping":
                 return {"ok": True, "length": 0, "pid": os.getpid(), "agraph": __version__}, b""
             snapshot = self._take(request.get("max_tasks"), request.get("max_seconds"))
@@ -185,6 +184,8 @@ class SocketTrigger:
 
 def _listen(path: Path) -> socket.socket:
     """A socket that listens. It gets its name last, so that whoever finds it is answered."""
+    if len(os.fsencode(path)) > _MAX_PATH_BYTES:
+        raise OSError(0, f"its path is longer than {_MAX_PATH_BYTES} bytes")
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
             raise OSError(0, "there is a file of another kind")
@@ -206,15 +207,16 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _is_trusted(client: socket.socket) -> bool:
-    """Whether the other end is this user or root; where that cannot be asked, the file's mode decides."""
+def _check_peer(client: socket.socket) -> None:
+    """Let only this user and root ask; where the peer is not known, the mode of the file has to do."""
     if hasattr(socket, "SO_PEERCRED"):
         uid = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
     elif sys.platform == "darwin" or sys.platform.startswith("freebsd"):
         uid = struct.unpack("II", client.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, 76)[:8])[1]
     else:
-        return True
-    return uid in (0, os.geteuid())
+        return
+    if uid not in (0, os.geteuid()):
+        raise AgraphError("only the user of this process and root may ask")
 
 
 def _read_line(client: socket.socket) -> bytes:
@@ -253,7 +255,11 @@ def _parse(line: bytes) -> dict[str, Any]:
     return request
 
 
-def _refuse(client: socket.socket, sentence: str) -> None:
-    with suppress(OSError):
-        client.settimeout(1)
-        client.sendall(json.dumps({"ok": False, "error": sentence}).encode() + b"\n")
+def _send(client: socket.socket, data: bytes, limit_s: float) -> None:
+    client.settimeout(limit_s)
+    client.sendall(data)
+    # A socket that is closed with something unread in it is reset, and the other end may lose our answer.
+    client.setblocking(False)
+    for _ in range(_MAX_UNREAD_BYTES // MAX_REQUEST_BYTES):
+        if not client.recv(MAX_REQUEST_BYTES):
+            break

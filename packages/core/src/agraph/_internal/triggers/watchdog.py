@@ -46,9 +46,8 @@ class Watchdog:
         self._stillness = Stillness(after)
         self._gate = Gate(after)
         self._told: dict[object, None] = {}
-        # Our own clock: it stands still while the whole process does (SIGSTOP, a C call that keeps the GIL),
-        # which is not the fault of any loop.
         self._now = 0.0
+        self._last: float | None = None
         self._next_look = 0.0
         self._next_capture = 0.0
 
@@ -63,15 +62,26 @@ class Watchdog:
         self._thread.join(timeout=1)
 
     def _run(self) -> None:
-        last = time.monotonic()
+        self.tick(time.monotonic())
         while not self._stop.wait(self._round_s):
-            now = time.monotonic()
-            self._now += min(now - last, 2 * self._round_s)
-            last = now
+            self.tick(time.monotonic())
             try:
                 self._round()
             except Exception as error:  # noqa: BLE001 - the program goes on, and so do we
                 self._reporter.complain(f"the watchdog could not look: {reason_of(error)}")
+
+    def tick(self, now: float) -> None:
+        """Let our own clock go on.
+
+        It stands still while the whole process does (SIGSTOP, a C call that keeps the GIL): that is not the
+        fault of any loop.
+
+        Args:
+            now: The time on the monotonic clock, in seconds.
+        """
+        if self._last is not None:
+            self._now += min(now - self._last, 2 * self._round_s)
+        self._last = now
 
     def _round(self) -> None:
         loops = self._finder.running(self._now)
