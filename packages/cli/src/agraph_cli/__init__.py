@@ -1,11 +1,13 @@
 """agraph_cli: the command line of agraph.
 
-For programs it offers the exit codes and the analysis itself:
+For programs it offers the exit codes, the analysis itself and the report on it:
 
     import agraph
-    from agraph_cli import analyze, to_networkx
+    from agraph_cli import analyze, full_report, to_networkx
 
-    analysis = analyze([agraph.load("snapshot.json")])
+    snapshot = agraph.load("snapshot.json")
+    print(full_report([snapshot]))
+    analysis = analyze([snapshot])
     print(analysis.verdict, to_networkx(analysis))
 """
 
@@ -18,15 +20,17 @@ if typing.TYPE_CHECKING:
     from agraph_cli.analysis.judge import analyze
     from agraph_cli.analysis.model import Analysis
     from agraph_cli.analysis.networkx_graph import to_networkx
+    from agraph_cli.report.text import full_report
 
 __version__ = "0.1.0"
 
-__all__ = ["Analysis", "ExitCode", "__version__", "analyze", "to_networkx"]
+__all__ = ["Analysis", "ExitCode", "__version__", "analyze", "full_report", "to_networkx"]
 
 # Loaded when first asked for: `agraph --help` needs none of it.
 _LAZY = {
     "Analysis": "agraph_cli.analysis.model",
     "analyze": "agraph_cli.analysis.judge",
+    "full_report": "agraph_cli.report.text",
     "to_networkx": "agraph_cli.analysis.networkx_graph",
 }
 
