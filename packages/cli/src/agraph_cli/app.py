@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agraph_cli import __version__, terminal
-from agraph_cli.commands import analyze, demo, explain, lint
+from agraph_cli.commands import analyze, capture, demo, explain, lint
 from agraph_cli.commands.page import GroupPage, Page, epilog
 from agraph_cli.errors import CommandError
 from agraph_cli.exit_codes import ExitCode
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EPILOG = epilog(
     """
     agraph demo
+    agraph capture 4711
     agraph analyze snapshot.json
     agraph lint src/
     """,
@@ -35,6 +36,7 @@ app = typer.Typer(
     epilog=EPILOG,
 )
 app.command(cls=Page, epilog=demo.EPILOG, short_help=demo.SHORT)(demo.demo)
+app.command(cls=Page, epilog=capture.EPILOG, short_help=capture.SHORT, no_args_is_help=True)(capture.capture)
 app.command(cls=Page, epilog=analyze.EPILOG, short_help=analyze.SHORT, no_args_is_help=True)(analyze.analyze)
 app.command(cls=Page, epilog=lint.EPILOG, short_help=lint.SHORT)(lint.lint)
 app.command(cls=Page, epilog=explain.EPILOG, short_help=explain.SHORT, no_args_is_help=True)(explain.explain)

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FIND = "  0    nothing was found\n  1    {found}"
-_DO = "  0    done"
+_DO = "  0    {done}"
 _FAIL = """\
-  2    wrong usage or configuration, or an input that could not be read
+  2    {failed}
   130  interrupted by Ctrl-C"""
+_UNREADABLE = "wrong usage or configuration, or an input that could not be read"
 
 ColorOption = Annotated[
     Color,
@@ -80,16 +81,18 @@ class GroupPage(_Page, TyperGroup):
         super().format_options(ctx, formatter)
 
 
-def epilog(examples: str, found: str = "") -> str:
+def epilog(examples: str, found: str = "", *, done: str = "done", failed: str = _UNREADABLE) -> str:
     """The end of a help page.
 
     Args:
         examples: Command lines, one a line.
         found: What exit code 1 says; empty for a command that finds nothing.
+        done: What exit code 0 says of such a command.
+        failed: What exit code 2 says.
 
     Returns:
         Text to show as it is.
     """
     shown = "\n".join(f"  {line.strip()}" for line in examples.strip().splitlines())
-    codes = _FIND.format(found=found) if found else _DO
-    return f"Examples:\n{shown}\n\nExit codes:\n{codes}\n{_FAIL}"
+    codes = _FIND.format(found=found) if found else _DO.format(done=done)
+    return f"Examples:\n{shown}\n\nExit codes:\n{codes}\n{_FAIL.format(failed=failed)}"

@@ -1,0 +1,133 @@
+"""Python 3.14 and later: the process itself captures, asked by `sys.remote_exec`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agraph_cli.attach.interpreters import ask
+from agraph_cli.attach.model import AttachError, Deadline, NotAnsweredError, Shot
+from agraph_cli.attach.nudge import nudge
+from agraph_cli.attach.reading import parse, read_answer
+from agraph_cli.attach.target import tracer, waits_in
+
+if TYPE_CHECKING:
+    from agraph_cli.attach.model import Request
+    from agraph_cli.attach.room import Room
+    from agraph_cli.attach.target import Target
+
+IN_TARGET = Path(__file__).with_name("in_target.py")
+FIRST_PYTHON = (3, 14)
+_ASK_SECONDS = 20.0
+_LOOK_SECONDS = 0.005
+_FIRST_NUDGE_SECONDS = 0.3
+
+
+def payload(room: Room, request: Request, function: str = "run") -> str:
+    """Put the script into the room.
+
+    Args:
+        room: The room.
+        request: How to capture.
+        function: Which function of `in_target` to call.
+
+    Returns:
+        Where the target sees the script.
+    """
+    limits = f"{request.max_tasks!r}, {request.max_seconds!r}"
+    call = f"{function}({room.inside!r}, {room.digest!r}, {limits})"
+    return room.put("payload.py", f"{IN_TARGET.read_text(encoding='utf-8')}\n\n{call}\n")
+
+
+def capture(target: Target, request: Request, room: Room) -> Shot:
+    """Have the process capture itself.
+
+    Args:
+        target: The process.
+        request: How to capture.
+        room: Its folder.
+
+    Returns:
+        The snapshot.
+
+    Raises:
+        NotAnsweredError: Its main thread did not come to it in time, or is not allowed to.
+        AttachError: It cannot be done.
+    """
+    if target.python is None or target.python < FIRST_PYTHON:
+        raise AttachError(f"process {target.pid} runs {target.version}: this way needs Python 3.14 or later")
+    script = payload(room, request)
+    notes: list[str] = []
+    try:
+        ask(target, room, "exec", script, f"{room.inside}/agraph", seconds=_ASK_SECONDS)
+        _wait(target, request, room, notes)
+    finally:
+        if not room.has("started") and target.is_alive:
+            _take_back(target, room)
+    snapshot = parse(target, read_answer(target, room))
+    held = f"; that held its main thread for {float(room.read('held_ms')):.0f} ms"
+    return Shot(snapshot, f"by its own main thread{held}", notes)
+
+
+def _wait(target: Target, request: Request, room: Room, notes: list[str]) -> None:
+    """Until there is an answer, or no hope for one."""
+    if target.state == "T":
+        raise NotAnsweredError(
+            "it is stopped (SIGSTOP or Ctrl-Z), and was left so", f"kill -CONT {target.pid}"
+        )
+    begin = Deadline(request.timeout)
+    pause = _FIRST_NUDGE_SECONDS
+    next_nudge = Deadline(pause)
+    while not room.has("started"):
+        if not target.is_alive:
+            raise AttachError(f"process {target.pid} ended before it could be captured")
+        if not begin.left:
+            raise NotAnsweredError(*_why_not(target, request, notes))
+        if request.nudge and not next_nudge.left and target.state == "S":
+            _nudge(target, notes)
+            pause *= 2
+            next_nudge = Deadline(pause)
+        time.sleep(_LOOK_SECONDS)
+    end = Deadline(request.seconds_to_finish())
+    while not room.has("snapshot.json") and not room.has("error"):
+        if not target.is_alive:
+            raise AttachError(f"process {target.pid} ended while it was captured")
+        if not end.left:
+            raise AttachError(
+                f"process {target.pid} began to capture itself and did not end", "use --max-tasks"
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _nudge(target: Target, notes: list[str]) -> None:
+    where = waits_in(target.pid)
+    failure = nudge(target.pid)
+    if failure:
+        other = tracer(target.pid)
+        by = f", process {other} traces it" if other else ""
+        note = f"it could not be woken: {failure}{by}"
+    else:
+        place = f" in {where}" if where else ""
+        note = f"it slept{place} and was woken: stopped and continued (--no-nudge leaves it alone)"
+    if note not in notes:
+        notes.append(note)
+
+
+def _why_not(target: Target, request: Request, notes: list[str]) -> tuple[str, str]:
+    notes.clear()
+    after = f"within {request.timeout:g} s its main thread did not come to run anything"
+    where = waits_in(target.pid)
+    if target.state == "S" and not request.nudge:
+        return f"{after}: it sleeps{f' in {where}' if where else ''}", "try again without --no-nudge"
+    if target.state == "S":
+        return f"{after}: it waits in a system call{f' ({where})' if where else ''}", "try --via gdb"
+    return f"{after}: it is inside C code", "try again with a longer --timeout"
+
+
+def _take_back(target: Target, room: Room) -> None:
+    """See to it that a request nobody waits for any more does nothing, and finds no file missing."""
+    try:
+        ask(target, room, "cancel", seconds=_ASK_SECONDS)
+    except AttachError:
+        return  # switched off, not permitted, or gone: then there is no request

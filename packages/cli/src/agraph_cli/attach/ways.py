@@ -1,0 +1,98 @@
+"""Which way to take to a process, and which one when that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph_cli.attach import debugger, prepared, remote, signalled, unwinder
+from agraph_cli.attach.model import AttachError, NotAnsweredError
+from agraph_cli.attach.room import Room
+
+if TYPE_CHECKING:
+    from agraph_cli.attach.model import Request, Shot
+    from agraph_cli.attach.target import Target
+
+
+def capture(target: Target, request: Request) -> Shot:
+    """Capture a process.
+
+    With `auto`: over its socket, where it has one; else from Python 3.14 on by its own main thread, or,
+    where that cannot run anything, by reading its memory; else by a signal that it was prepared for. gdb is
+    only used when asked for.
+
+    Args:
+        target: The process.
+        request: How to capture.
+
+    Returns:
+        The snapshot, and how it was taken.
+
+    Raises:
+        AttachError: It cannot be captured this way, or not at all.
+    """
+    if request.via == "signal":
+        return signalled.capture(target, request)
+    if request.via == "socket":
+        return _over_socket(target, request)
+    if request.via != "auto":
+        return _from_outside(target, request)
+    note = ""
+    if prepared.socket_of(target, request) is not None:
+        try:
+            return _over_socket(target, request)
+        except AttachError as error:
+            note = error.message
+    try:
+        shot = _unprepared(target, request)
+    except AttachError as error:
+        raise AttachError("; ".join(filter(None, (note, error.message))), error.hint) from None
+    if note:
+        shot.notes.append(note)
+    return shot
+
+
+def _over_socket(target: Target, request: Request) -> Shot:
+    path = prepared.socket_of(target, request)
+    if path is None:
+        raise AttachError(
+            f"process {target.pid} ({target.name}) has no socket: it was not prepared",
+            "start it with `agraph run`, or name its socket with --socket",
+        )
+    return prepared.over_socket(target, request, path)
+
+
+def _from_outside(target: Target, request: Request) -> Shot:
+    with Room(target) as room:
+        if request.via == "gdb":
+            return debugger.capture(target, request, room)
+        if request.via == "unwinder":
+            return unwinder.capture(target, request, room)
+        return remote.capture(target, request, room)
+
+
+def _unprepared(target: Target, request: Request) -> Shot:
+    if target.python is not None and target.python >= remote.FIRST_PYTHON:
+        with Room(target) as room:
+            try:
+                return remote.capture(target, request, room)
+            except NotAnsweredError as error:
+                return _read(target, request, room, error)
+    if signalled.signal_of(target) is not None:
+        return signalled.capture(target, request)
+    raise AttachError(
+        f"process {target.pid} ({target.name}) runs {target.version} and was not prepared: "
+        "before Python 3.14 a process cannot be asked from outside",
+        "--via gdb captures it all the same, where there is gdb; next time start it with `agraph run`, "
+        "or have it call agraph.install()",
+    )
+
+
+def _read(target: Target, request: Request, room: Room, reason: NotAnsweredError) -> Shot:
+    try:
+        shot = unwinder.capture(target, request, room, reason.message)
+    except AttachError as error:
+        raise AttachError(f"{reason.message}; and {error.message}", reason.hint) from None
+    shot.notes.append(reason.message)
+    if reason.hint:
+        shot.notes.append(f"for the locks: {reason.hint}")
+    return shot
