@@ -22,23 +22,33 @@ if TYPE_CHECKING:
     from agraph_static._internal.flights import Flight
     from agraph_static._internal.locks import Locks
     from agraph_static._internal.scopes import Function
+    from agraph_static._internal.skeleton_positions import SkeletonPositions
     from agraph_static.rules._base import Rule
 
 
 class Context:
     """One module under the rules. The parts are computed when first asked for."""
 
-    def __init__(self, text: str, path: str, config: LintConfig) -> None:
+    def __init__(
+        self,
+        text: str,
+        path: str,
+        config: LintConfig,
+        skeleton: tuple[cst.Module, SkeletonPositions] | None = None,
+    ) -> None:
         """Parse and index a module.
 
         Args:
             text: The source; it must parse.
             path: The file as given.
             config: The configuration; its `extra_wrappers` are names the model then knows.
+            skeleton: Look at this instead of a tree that libcst parses; findings then have no fixes.
         """
         self.path = path
         self.config = config
-        self.module: Module = Module(text, path, cst.parse_module(text))
+        self.has_fixes = skeleton is None
+        tree, positions = (cst.parse_module(text), None) if skeleton is None else skeleton
+        self.module: Module = Module(text, path, tree, positions)
 
     @cached_property
     def flow(self) -> Flow:
@@ -104,7 +114,7 @@ class Context:
 
     def code(self, node: cst.CSTNode) -> str:
         """The source of a node on one line, shortened."""
-        text = " ".join(self.module.tree.code_for_node(node).split())
+        text = " ".join(self.module.code(node).split())
         return text if len(text) <= 60 else text[:57] + "..."
 
     def name_of(self, place: Place) -> str:

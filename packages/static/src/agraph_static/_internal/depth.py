@@ -10,7 +10,8 @@ linted.
 from __future__ import annotations
 
 import ast
-import re
+
+from agraph_static._internal.narrow import lines_of
 
 MAX_DEPTH = 400
 """Levels of nested nodes.
@@ -36,7 +37,7 @@ def without_deep_statements(tree: ast.Module, text: str) -> str:
     deep = [node for node in tree.body if _is_deep(node)]
     if not deep:
         return text
-    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", text)
+    lines = lines_of(text)
     for node in deep:
         for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
             line = lines[number - 1]

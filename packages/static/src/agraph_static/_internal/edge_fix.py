@@ -67,6 +67,8 @@ def fix_style(config: LintConfig) -> str:
 def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
     """The fix of one bridge; None when its shape is not one that can be fixed mechanically."""
     call = bridge.registration
+    if not context.has_fixes:
+        return None
     line = _own_line(context, call.node)
     if line is None or call.name != "add_done_callback" or call.receiver is None or not call.args:
         return None

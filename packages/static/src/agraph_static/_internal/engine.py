@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agraph_static._internal import suppress, triage
 from agraph_static._internal.config import LintConfig
 from agraph_static._internal.depth import without_deep_statements
 from agraph_static._internal.model import CONFIDENCES, Finding
+from agraph_static._internal.narrow import narrowed
 from agraph_static._internal.registry import all_rules, selected_codes
 from agraph_static._internal.source import decode, parse, syntax_finding, without_collection
+
+if TYPE_CHECKING:
+    import ast
+
+    from agraph_static._internal.context import Context
 
 _ENGINE_CODES = frozenset({"AG001", "AG900"})
 
@@ -48,10 +56,49 @@ def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
     if triage.may_matter(data, wrappers) and triage.is_candidate(
         tree, data, wrappers, every_lock="AG206" in selected_codes(config)
     ):
-        findings = _select(run_rules(without_deep_statements(tree, text), path, config), config)
+        findings = _decide(tree, text, path, config)
     if findings or "agraph:" in text:
         findings = _suppress(findings, text, path, config)
     return sorted(findings, key=sort_key)
+
+
+def _decide(tree: ast.Module, text: str, path: str, config: LintConfig) -> list[Finding]:
+    """Find what libcst's tree holds; of a big file only what the skeleton's findings are about is read."""
+    shallow = without_deep_statements(tree, text)
+    if shallow is not text:
+        return _select(run_rules(shallow, path, config), config)
+    suspected = _select(suspects(tree, text, path, config), config)
+    if not suspected:
+        return []
+    narrow = narrowed(tree, text, suspected)
+    found = _select(run_rules(narrow, path, config), config)
+    if narrow != text and list(map(_gist, found)) != list(map(_gist, suspected)):
+        found = _select(run_rules(text, path, config), config)
+    return found
+
+
+def _gist(finding: Finding) -> tuple[str, str, str, int, str]:
+    """What has to be the same in the skeleton, in the whole tree and in a part of it."""
+    return finding.code, finding.confidence, finding.function, finding.span.line, finding.message
+
+
+def suspects(tree: ast.Module, text: str, path: str, config: LintConfig) -> list[Finding]:
+    """What the rules find in the skeleton of a module, which costs a tenth of libcst's tree.
+
+    Args:
+        tree: The standard parser's tree.
+        text: What it was parsed from.
+        path: The file as given.
+        config: Which rules to run.
+
+    Returns:
+        Findings without fixes, whose columns count bytes.
+    """
+    from agraph_static._internal.context import Context  # noqa: PLC0415 - imported when first needed
+    from agraph_static._internal.skeleton import skeleton  # noqa: PLC0415 - imported when first needed
+
+    with without_collection():
+        return _check(Context(text, path, config, skeleton(tree, text)))
 
 
 def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
@@ -66,12 +113,12 @@ def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
         except libcst.ParserSyntaxError as error:
             reason = f"libcst {libcst.LIBCST_VERSION} cannot read what this Python can"
             return [syntax_finding(path, error.raw_line, error.raw_column + 1, reason)]
-        codes = selected_codes(config)
-        found: list[Finding] = []
-        for rule in all_rules():
-            if rule.code in codes:
-                found.extend(rule.check(context))
-        return found
+        return _check(context)
+
+
+def _check(context: Context) -> list[Finding]:
+    codes = selected_codes(context.config)
+    return [one for rule in all_rules() if rule.code in codes for one in rule.check(context)]
 
 
 def _select(findings: list[Finding], config: LintConfig) -> list[Finding]:

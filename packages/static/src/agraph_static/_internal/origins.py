@@ -141,7 +141,7 @@ class Origins:
         for value in self.flow.values(place):
             call = self.module.call_of.get(id(value.node))
             for annotation in self._callable_annotations(call) if call is not None else ():
-                if annotation is not None and "Future" in self.module.tree.code_for_node(annotation):
+                if annotation is not None and "Future" in self.module.code(annotation):
                     return True
         return False
 
@@ -181,11 +181,7 @@ def _relative_primitive(qualified: str) -> Origin | None:
 
 def _of_annotation(annotation: cst.BaseExpression, module: Module) -> set[Origin]:
     """`asyncio.Task[...]`, `"Task"` or one of them in a union or container says it is a task."""
-    text = (
-        annotation.raw_value
-        if isinstance(annotation, cst.SimpleString)
-        else module.tree.code_for_node(annotation)
-    )
+    text = annotation.raw_value if isinstance(annotation, cst.SimpleString) else module.code(annotation)
     for word in ("Task[", "asyncio.Task", "Task]"):
         if word in text:
             return {"task"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from agraph_static._internal.model import FileError, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future, ProcessPoolExecutor
     from multiprocessing.context import BaseContext
 
     from agraph_static._internal.config import LintConfig
@@ -25,34 +25,66 @@ _MOST_JOBS = 16
 Outcome = tuple[str, list[Finding] | FileError]
 
 
-def lint_files(files: list[tuple[str, int]], config: LintConfig, jobs: int | None) -> Iterator[Outcome]:
-    """Lint files, the big ones first.
+class Pool:
+    """Takes files as they are found, and lints them meanwhile once they are many."""
 
-    Args:
-        files: Paths and sizes in bytes.
-        config: The configuration.
-        jobs: Number of processes; None chooses by the amount of work.
+    def __init__(self, config: LintConfig, jobs: int | None) -> None:
+        """Start nothing yet.
 
-    Yields:
-        Each file with its findings, or with the error that kept it from being read. The order is not fixed.
-    """
-    size = sum(one for _, one in files)
-    if jobs is None:
-        jobs = min(os.cpu_count() or 1, _MOST_JOBS) if size > POOL_BYTES else 1
-    if jobs <= 1 or len(files) < 2:
-        for file, _ in files:
-            yield lint_file(file, config)
-        return
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - imported when first needed
+        Args:
+            config: The configuration.
+            jobs: Number of processes; None chooses by the amount of work, 1 uses this process alone.
+        """
+        self._config = config
+        self._jobs = min(os.cpu_count() or 1, _MOST_JOBS) if jobs is None else jobs
+        self._least = POOL_BYTES if jobs is None else 0
+        self._waiting: list[tuple[str, int]] = []
+        self._bytes = 0
+        self._executor: ProcessPoolExecutor | None = None
+        self._running: list[Future[list[Outcome]]] = []
 
-    chunks = _chunks(sorted(files, key=lambda one: -one[1]))
-    with ProcessPoolExecutor(jobs, mp_context=_context()) as pool:
-        try:
-            for outcomes in pool.map(_lint_chunk, chunks, [config] * len(chunks)):
-                yield from outcomes
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    def add(self, file: str, size: int) -> None:
+        """Take a file.
+
+        Args:
+            file: Its path.
+            size: Its length in bytes. Big files are best given first.
+        """
+        self._waiting.append((file, size))
+        self._bytes += size
+        if self._jobs > 1 and self._bytes > (_CHUNK_BYTES if self._executor is not None else self._least):
+            self._submit()
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Lint what is left.
+
+        Yields:
+            Each file with its findings, or with the error that kept it from being read. The order is not
+            fixed.
+        """
+        if self._executor is None:
+            for file, _ in self._waiting:
+                yield lint_file(file, self._config)
+            return
+        if self._waiting:
+            self._submit()
+        for one in self._running:
+            yield from one.result()
+        self._executor.shutdown()
+
+    def close(self) -> None:
+        """Leave undone what has not begun, after an exception such as Ctrl-C."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self) -> None:
+        if self._executor is None:
+            from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - imported when first needed
+
+            self._executor = ProcessPoolExecutor(self._jobs, mp_context=_context())
+        for files in _chunks(self._waiting):
+            self._running.append(self._executor.submit(_lint_chunk, files, self._config))
+        self._waiting, self._bytes = [], 0
 
 
 def lint_file(file: str, config: LintConfig) -> Outcome:
@@ -85,17 +117,7 @@ def _context() -> BaseContext:
     """Forking is ten times faster than a fresh interpreter, and safe as long as there is one thread."""
     import multiprocessing  # noqa: PLC0415 - imported when first needed
 
-    # On macOS libraries of the system run threads of their own: there forking is never safe.
-    return multiprocessing.get_context(
-        "fork" if sys.platform == "linux" and _is_single_threaded() else "spawn"
-    )
-
-
-def _is_single_threaded() -> bool:
-    if threading.active_count() > 1:
-        return False
-    try:
-        # Threads that C code started count as well: `faulthandler.dump_traceback_later` starts one.
-        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - as discover.py does
-    except OSError:
-        return False
+    methods = multiprocessing.get_all_start_methods()
+    if "fork" in methods and threading.active_count() == 1:
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")

@@ -21,6 +21,8 @@ def remove_statements(context: Context, nodes: Iterable[cst.CSTNode], message: s
         The fix; None when a call is only a part of its statement, so that nothing can be removed safely. A
         block that would be left empty gets a `pass`.
     """
+    if not context.has_fixes:
+        return None
     edits = []
     for node in nodes:
         edit = _removal(context, node)

@@ -10,7 +10,7 @@ from agraph_static._internal.config import LintConfig
 from agraph_static._internal.discover import discover
 from agraph_static._internal.engine import sort_key
 from agraph_static._internal.model import FileError, Finding, LintResult
-from agraph_static._internal.pool import lint_files
+from agraph_static._internal.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,15 +46,27 @@ def lint_paths(
     given = [os.fspath(path) for path in paths]
     found = discover(given, config)
     run = _Run(config, _open_cache(cache_dir, config) if cache_dir is not None else None)
-    for file in found.files:
-        run.look(file, named=file in given)
-    run.lint(jobs)
+    pool = Pool(config, jobs)
+    try:
+        for file in sorted(found.files, key=_size, reverse=True):
+            run.look(file, pool, named=file in given)
+        run.lint(pool)
+    except BaseException:
+        pool.close()
+        raise
     findings = sorted(_PerFileIgnores(config).keep_all(run.findings), key=sort_key)
     errors = (*found.errors, *run.errors)
     checked = len(found.files) - len(run.errors)
     return LintResult(
         tuple(findings), checked, found.skipped, len(errors), errors, (*found.notes, *run.notes)
     )
+
+
+def _size(file: str) -> int:
+    try:
+        return os.stat(file).st_size  # noqa: PTH116 - as discover.py does
+    except OSError:
+        return 0
 
 
 def _open_cache(directory: str | os.PathLike[str], config: LintConfig) -> Cache:
@@ -73,11 +85,10 @@ class _Run:
         self.findings: list[Finding] = []
         self.errors: list[FileError] = []
         self.notes: list[str] = []
-        self.suspects: list[tuple[str, int]] = []
         self.others: list[tuple[str, int]] = []
 
-    def look(self, file: str, *, named: bool) -> None:
-        """Take a file's findings from the cache, or put it among those to lint."""
+    def look(self, file: str, pool: Pool, *, named: bool) -> None:
+        """Take a file's findings from the cache, or give it to the pool."""
         known = self.cache.unchanged(file) if self.cache is not None else None
         if known is not None:
             self.findings.extend(known)
@@ -89,7 +100,7 @@ class _Run:
         if known is not None:
             self.findings.extend(known)
         elif named or triage.may_matter(data, self.wrappers) or b"agraph:" in data:
-            self.suspects.append((file, len(data)))
+            pool.add(file, len(data))
         else:
             self.others.append((file, len(data)))
 
@@ -101,7 +112,7 @@ class _Run:
             self.errors.append(FileError(file, f"cannot read the file: {error.strerror or error}"))
             return None
 
-    def lint(self, jobs: int | None) -> None:
+    def lint(self, pool: Pool) -> None:
         """Lint what is left, and remember it."""
         others = self.others
         if sum(size for _, size in others) > PARSE_ALL_BYTES:
@@ -111,7 +122,9 @@ class _Run:
             for file, _ in others if self.cache is not None else ():
                 self._remember(file, [])
             others = []
-        for file, result in lint_files([*self.suspects, *others], self.config, jobs):
+        for file, size in others:
+            pool.add(file, size)
+        for file, result in pool.outcomes():
             if isinstance(result, FileError):
                 self.errors.append(result)
                 continue

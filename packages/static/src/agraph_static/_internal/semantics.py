@@ -18,6 +18,8 @@ from agraph_static._internal.tree import Positions, children, dotted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from agraph_static._internal.skeleton_positions import SkeletonPositions
+
 Scoped = cst.FunctionDef | cst.Lambda
 
 
@@ -38,13 +40,16 @@ class Module:
         annotated: Annotated assignments, with the function and the class body they stand in.
     """
 
-    def __init__(self, text: str, path: str, tree: cst.Module) -> None:
+    def __init__(
+        self, text: str, path: str, tree: cst.Module, positions: SkeletonPositions | None = None
+    ) -> None:
         """Index a parsed module.
 
         Args:
             text: The source.
             path: The file as given.
-            tree: What libcst parsed from `text`.
+            tree: What libcst parsed from `text`, or its skeleton.
+            positions: Where the nodes of a skeleton are; None for a tree that libcst parsed.
         """
         self.text = text
         self.path = path
@@ -57,15 +62,22 @@ class Module:
         self.annotated: list[tuple[cst.AnnAssign, Function, Class | None]] = []
         self.body: Function = Function(tree, "", "", None, None, is_method=False, is_async=False, params=[])
         self.functions: list[Function] = [self.body]
-        self._positions: Positions | None = None
+        self._positions: Positions | SkeletonPositions | None = positions
         _Builder(self).run()
 
     @property
-    def positions(self) -> Positions:
+    def positions(self) -> Positions | SkeletonPositions:
         """Where nodes are; computed when first asked for."""
         if self._positions is None:
             self._positions = Positions(self.tree, self.text)
         return self._positions
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The source of a node."""
+        positions = self._positions
+        if positions is None or isinstance(positions, Positions):
+            return self.tree.code_for_node(node)
+        return positions.code(node)
 
     @property
     def calls(self) -> Iterator[Call]:

@@ -44,7 +44,10 @@ _LOCK_ROUNDS = 4
 
 
 def _any(keys: Iterable[bytes], data: bytes) -> bool:
-    return any(key in data for key in keys)
+    for key in keys:  # noqa: SIM110 - a generator costs more than the search
+        if key in data:
+            return True
+    return False
 
 
 def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0911 - one question after the other reads best
@@ -83,6 +86,28 @@ class Unit:
     is_async: bool
     text: bytes
     node: ast.AST
+    _names: frozenset[bytes] | None = None
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """The names in it that can be functions of the file, as the rules follow them.
+
+        Those are plain names, attributes of `self`, `cls`, `super()` and of classes, and attributes of
+        others when they are of more than one word.
+        """
+        if self._names is None:
+            found = set()
+            for head, attribute in _PATHS.findall(self.text):
+                found.add(head)
+                own = head in _OWN or head[:1].isupper()
+                if attribute and (own or b"_" in attribute.strip(b"_")):
+                    found.add(attribute)
+            self._names = frozenset(found)
+        return self._names
+
+
+_PATHS = re.compile(rb"(?<![\w.])(?<!def )([A-Za-z_]\w*)(?:\(\))?(?:\s*\.\s*(\w+))?")
+_OWN = frozenset({b"self", b"cls", b"super"})
 
 
 def units(tree: ast.Module, data: bytes) -> list[Unit]:
@@ -176,7 +201,7 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
         return ["flight"]
     if _has_spawn(found, _closure(found, _COMPLETE, rounds=0)) or _has_pair(data, found):
         return ["spawn"]
-    return ["locks"] if b"Lock" in data and _nests_locks(found) else []
+    return ["locks"] if b"Lock" in data and b"async with" in data and _nests_locks(found, data) else []
 
 
 def _awaits_itself(data: bytes) -> bool:
@@ -194,54 +219,39 @@ def _awaits_itself(data: bytes) -> bool:
 
 @dataclass(slots=True)
 class _Closure:
-    """Functions that do something, directly or through others, and a pattern of their names."""
+    """What does something directly, and the names of the functions that do, also through others."""
 
     direct: tuple[bytes, ...]
-    names: set[bytes]
-    pattern: re.Pattern[bytes] | None
+    names: frozenset[bytes]
 
-    def reaches(self, text: bytes) -> bool:
-        """Whether a text does it, or names a function that does."""
-        return _any(self.direct, text) or (self.pattern is not None and self.pattern.search(text) is not None)
+    def reaches(self, unit: Unit) -> bool:
+        """Whether a function does it, or names one that does."""
+        return _any(self.direct, unit.text) or not self.names.isdisjoint(unit.names)
 
 
 def _closure(found: list[Unit], direct: tuple[bytes, ...], rounds: int = _ROUNDS) -> _Closure:
-    names = _reach(found, {unit.name for unit in found if unit.name and _any(direct, unit.text)}, rounds)
-    return _Closure(direct, names, _pattern(names))
+    names = {unit.name for unit in found if unit.name and _any(direct, unit.text)}
+    return _Closure(direct, frozenset(_reach(found, names, rounds)))
 
 
 def _reach(found: list[Unit], names: set[bytes], rounds: int) -> set[bytes]:
     """The names, and those of the functions that call them, so many calls away."""
     names = set(names)
-    for _ in range(rounds):
-        pattern = _pattern(names)
-        if pattern is None:
-            break
-        grown = {one.name for one in found if one.name and one.name not in names and pattern.search(one.text)}
+    for _ in range(rounds if names else 0):
+        grown = {
+            one.name
+            for one in found
+            if one.name and one.name not in names and not names.isdisjoint(one.names)
+        }
         if not grown:
             break
         names |= grown
     return names
 
 
-def _pattern(names: set[bytes]) -> re.Pattern[bytes] | None:
-    """Names as the rules follow them: plain, or one attribute of a plain name."""
-    if not names:
-        return None
-    plain = b"|".join(sorted(names))
-    joined = b"|".join(sorted(name for name in names if b"_" in name.strip(b"_")) or [b"(?!)"])
-    return re.compile(
-        rb"(?<![\w.])(?<!def )(?:(?:(?:self|cls|[A-Z]\w*|super\(\))\s*\.\s*)?(?:"
-        + plain
-        + rb")|\w+\s*\.\s*(?:"
-        + joined
-        + rb"))\b"
-    )
-
-
 def _has_bridge(found: list[Unit], wake: _Closure) -> bool:
     for unit in found:
-        if _any(_REGISTER, unit.text) and wake.reaches(unit.text) and _registers(unit.node, wake):
+        if _any(_REGISTER, unit.text) and wake.reaches(unit) and _registers(unit.node, wake):
             return True
     return False
 
@@ -290,7 +300,7 @@ def _has_flight(found: list[Unit], near: _Closure) -> bool:
     for unit in found:
         if not unit.is_async or not _any(_SUSPEND, unit.text):
             continue
-        future = _any(_MAKE, unit.text) and near.reaches(unit.text)
+        future = _any(_MAKE, unit.text) and near.reaches(unit)
         event = b"Event" in unit.text and b".set()" in unit.text
         if (future or event) and _completes_own(unit.node, texts):
             return True
@@ -355,10 +365,9 @@ _NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
 
 def _has_spawn(found: list[Unit], complete: _Closure) -> bool:
     spawned = {unit.name for unit in found if unit.is_async and unit.name in complete.names}
-    pattern = _pattern(spawned)
-    if pattern is None:
-        return False
-    return any(_any(_SPAWN, unit.text) and pattern.search(unit.text) is not None for unit in found)
+    return bool(spawned) and any(
+        _any(_SPAWN, unit.text) and not spawned.isdisjoint(unit.names) for unit in found
+    )
 
 
 def _has_pair(data: bytes, found: list[Unit]) -> bool:
@@ -368,28 +377,31 @@ def _has_pair(data: bytes, found: list[Unit]) -> bool:
     if not (made or event):
         return False
     wake = _closure(found, (*(_COMPLETE if made else ()), *((b".set()",) if event else ())), rounds=1)
-    pattern = _pattern({unit.name for unit in found if unit.is_async and unit.name in wake.names})
-    if pattern is None:
-        return False
-    return any(b"await" in unit.text and _any(_SPAWN, unit.text) and _starts(unit, pattern) for unit in found)
+    spawned = {unit.name for unit in found if unit.is_async and unit.name in wake.names}
+    return bool(spawned) and any(
+        b"await" in unit.text
+        and _any(_SPAWN, unit.text)
+        and not spawned.isdisjoint(unit.names)
+        and _starts(unit, {name.decode() for name in spawned})
+        for unit in found
+    )
 
 
-def _starts(unit: Unit, pattern: re.Pattern[bytes]) -> bool:
+def _starts(unit: Unit, spawned: set[str]) -> bool:
     """Whether a function makes a task of one of the functions and awaits something after it."""
-    calls = [one for one in ast.walk(unit.node) if isinstance(one, ast.Call)]
-    spawns = [one for one in calls if _last_name(one.func) in words.TASK_METHODS]
-    first = min(
-        (one.lineno for one in spawns if pattern.search(ast.unparse(one).encode()) is not None), default=None
-    )
-    return first is not None and any(
-        isinstance(one, ast.Await) and one.lineno >= first for one in ast.walk(unit.node)
-    )
+    first, last = 0, -1
+    for one in ast.walk(unit.node):
+        if isinstance(one, ast.Await):
+            last = max(last, one.lineno)
+        elif isinstance(one, ast.Call) and _mentioned(one) & spawned:
+            first = min(first or one.lineno, one.lineno)
+    return 0 < first <= last
 
 
-def _nests_locks(found: list[Unit]) -> bool:
+def _nests_locks(found: list[Unit], data: bytes) -> bool:
     """Whether a lock may be taken while one is held. A lock is what is named on a line that says `Lock`."""
-    lines = {line for unit in found for line in re.findall(rb"[^\n]*Lock[^\n]*", unit.text)}
-    said = {name.decode() for line in lines for name in re.findall(rb"\w+", line)} - _NO_NAMES
+    lines = {line for line in data.split(b"\n") if b"Lock" in line}
+    said = {name.decode(errors="replace") for line in lines for name in re.findall(rb"\w+", line)} - _NO_NAMES
     holding = [
         (unit, node)
         for unit in found
