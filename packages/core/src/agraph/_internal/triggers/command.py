@@ -22,8 +22,9 @@ Options, each with the environment variable that does the same:
                        AGRAPH_SIGNAL
   --socket on|PATH     Answer on a Unix socket, in its usual place or at a path.
                        AGRAPH_SOCKET
-  --stall-after S      Write a snapshot when a loop has not turned for S seconds,
-                       or tasks of a deadlock have not moved.  AGRAPH_STALL_AFTER
+  --stall-after S      Write a snapshot when a loop has not turned for S seconds
+                       or tasks of a deadlock have not moved.
+                       AGRAPH_STALL_AFTER
   --directory DIR      Where snapshots are written, without it the current one.
                        AGRAPH_DIRECTORY
   --max-files N        How many snapshots are kept there, without it 50.

@@ -46,7 +46,7 @@ def source_of(path: str) -> bytes | None:
 
     if get_importer(path) is not None:  # something on `sys.path` could import from it
         return None
-    with io.open_code(os.path.abspath(path)) as file:  # noqa: PTH100
+    with io.open_code(os.path.abspath(path)) as file:  # noqa: PTH100 - it takes no relative one
         return file.read()
 
 
@@ -60,12 +60,15 @@ def run_script(path: str, source: bytes | None, arguments: Sequence[str]) -> Non
     """
     sys.argv[:] = [path, *arguments]
     main = _new_main()
+    full = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 - not made shorter: tracebacks show it
     if source is None:
-        _set_first_path(path)
+        # An archive has to be on the path whatever `-P` says: its `__main__` is imported from there.
+        if sys.flags.safe_path:
+            sys.path.insert(0, full)
+        _set_first_path(full)
         _without_our_frames(runpy._run_module_as_main, "__main__", False)  # type: ignore[attr-defined]
         return
     _set_first_path(os.path.dirname(os.path.realpath(path)))  # noqa: PTH120
-    full = os.path.abspath(path)  # noqa: PTH100 - without following links: tracebacks show it
     loader = importlib.machinery.SourceFileLoader("__main__", full)
     vars(main).update(__file__=full, __loader__=loader)
     _without_our_frames(_execute, source, full, vars(main))
