@@ -1,6 +1,5 @@
 """The pytest plugin, in real runs of pytest: what hangs ends and says why, what asks for nothing gets nothing."""
 
-import importlib.util
 import textwrap
 
 import pytest
@@ -44,13 +43,12 @@ def run(pytester, monkeypatch):
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def run(tests, *options, conftest=SHORT, settings="", plugins=("agraph", "pytest_asyncio", "anyio")):
-        here = [name for name in plugins if importlib.util.find_spec(name)]
-        asyncio_mode = "asyncio_default_fixture_loop_scope = function\n" if "pytest_asyncio" in here else ""
-        pytester.makeini(f"[pytest]\nfilterwarnings = error\n{asyncio_mode}{settings}")
+    def run(tests, *options, conftest=SHORT, settings="", plugins=()):
+        scope = "asyncio_default_fixture_loop_scope = function\n" if "pytest_asyncio" in plugins else ""
+        pytester.makeini(f"[pytest]\nfilterwarnings = error\n{scope}{settings}")
         pytester.makeconftest(textwrap.dedent(conftest))
         pytester.makepyfile(test_it=HANGS + textwrap.dedent(tests))
-        loaded = [option for name in here for option in ("-p", PLUGINS[name])]
+        loaded = [option for name in ("agraph", *plugins) for option in ("-p", PLUGINS[name])]
         return pytester.runpytest_subprocess("-p", "no:cacheprovider", *loaded, *options, timeout=100)
 
     return run
@@ -58,8 +56,11 @@ def run(pytester, monkeypatch):
 
 @pytest.fixture
 def libraries():
-    pytest.importorskip("pytest_asyncio")
-    pytest.importorskip("anyio")
+    """The plugins that run async tests."""
+    plugins = ("pytest_asyncio", "anyio")
+    for name in plugins:
+        pytest.importorskip(name)
+    return plugins
 
 
 KINDS = """
@@ -108,7 +109,7 @@ KINDS = """
 
 
 def test_a_hanging_test_of_any_kind_fails_with_the_short_report(run, libraries):
-    result = run(KINDS, "--agraph-timeout", "0.7", "-rA")
+    result = run(KINDS, "--agraph-timeout", "0.7", "-rA", plugins=libraries)
     result.assert_outcomes(failed=5, passed=1, xfailed=1)
     text = result.stdout.str()
     assert text.count("the test was ended after 0.7 s. Certain deadlock: ") == 5
@@ -167,6 +168,7 @@ def test_fixtures_that_hang_fail_and_the_others_are_torn_down(run, libraries):
         """,
         "--agraph-timeout=0.7",
         "-s",
+        plugins=libraries,
     )
     result.assert_outcomes(errors=2, passed=2)
     text = result.stdout.str()
@@ -333,7 +335,7 @@ def test_a_report_with_the_timeouts_of_pytest_timeout(run, method):
         """,
         "--timeout=2",
         f"--timeout-method={method}",
-        plugins=("agraph", "pytest_timeout"),
+        plugins=["pytest_timeout"],
     )
     text = result.stdout.str() + result.stderr.str()
     assert result.ret == 1
@@ -391,7 +393,7 @@ STUCK = """
 
 
 def test_stuck_tasks_left_behind(run, libraries):
-    result = run(STUCK)
+    result = run(STUCK, plugins=libraries)
     result.assert_outcomes(failed=3, passed=3)
     text = result.stdout.str()
     assert text.count("The test left 1 stuck task behind:\n  waiter (possible) waits for ") == 2
@@ -401,7 +403,7 @@ def test_stuck_tasks_left_behind(run, libraries):
 
 
 def test_stuck_tasks_in_every_test(run, libraries):
-    result = run(STUCK, settings="agraph_check_stuck = true\n")
+    result = run(STUCK, plugins=libraries, settings="agraph_check_stuck = true\n")
     result.assert_outcomes(failed=4, passed=2)
     result.stdout.fnmatch_lines(["FAILED test_it.py::test_not_asked - StuckTasksError: The test left 1*"])
 
@@ -419,7 +421,7 @@ def test_with_xdist(run):
         """,
         "--agraph-timeout=0.7",
         "-n2",
-        plugins=("agraph", "xdist"),
+        plugins=["xdist"],
     )
     result.assert_outcomes(failed=2, passed=1)
     assert result.stdout.str().count("Certain deadlock: 3 of 3 tasks can never proceed.") == 2
