@@ -79,18 +79,24 @@ def over_socket(target: Target, request: Request, path: Path) -> Shot:
     """
     wanted = {"command": "capture", "max_tasks": request.max_tasks, "max_seconds": request.max_seconds}
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_CONNECT_SECONDS)
-            _connect(connection, path)
-            _check_peer(connection, target)
-            connection.sendall(json.dumps(wanted).encode() + b"\n")
-            data = _answer(connection, Deadline(request.seconds_to_finish()))
+        # Who does not answer this soon has no thread that comes to run: no use in waiting as long as below.
+        _ask(target, path, {"command": "ping"}, request.timeout)
+        data = _ask(target, path, wanted, request.seconds_to_finish())
     except OSError as error:
         said = "nothing came in time" if isinstance(error, TimeoutError) else error.strerror or error
         raise AttachError(
             f"process {target.pid} does not answer on {path}: {said}", "try --via remote"
         ) from None
     return Shot(parse(target, data), f"by a thread of its own, over {path}")
+
+
+def _ask(target: Target, path: Path, wanted: dict[str, Any], seconds: float) -> bytes:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(_CONNECT_SECONDS)
+        _connect(connection, path)
+        _check_peer(connection, target)
+        connection.sendall(json.dumps(wanted).encode() + b"\n")
+        return _answer(connection, Deadline(seconds))
 
 
 def _connect(connection: socket.socket, path: Path) -> None:

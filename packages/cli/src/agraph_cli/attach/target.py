@@ -122,6 +122,7 @@ def _look(pid: int) -> Target:
         int(status["Uid"].split()[3]),
         int(status["Gid"].split()[3]),
     )  # for files: what it opens them as
+    root = _root(pid)
     return Target(
         pid=pid,
         inner_pid=int(status.get("NSpid", str(pid)).split()[-1]),
@@ -131,8 +132,8 @@ def _look(pid: int) -> Target:
         name=name,
         python=version,
         exe=exe,
-        root=_root(pid),
-        has_asyncio=_has_asyncio(mapped),
+        root=root,
+        has_asyncio=_has_asyncio(root, exe, version, mapped),
         environ=_environ(pid),
     )
 
@@ -232,10 +233,14 @@ def _version(exe: str, mapped: list[str]) -> tuple[int, int] | None:
     return None
 
 
-def _has_asyncio(mapped: list[str]) -> bool:
-    """Whether its C part is among the extension modules; where those are built in, there are none to see."""
-    modules = [os.path.basename(path) for path in mapped if "/lib-dynload/" in path]  # noqa: PTH119
-    return not modules or any(name.startswith("_asyncio.") for name in modules)
+def _has_asyncio(root: str, exe: str, version: tuple[int, int] | None, mapped: list[str]) -> bool:
+    """Whether its C part is loaded, where that is a file; where it is built in, it cannot be told."""
+    if any(os.path.basename(path).startswith("_asyncio.") for path in mapped):  # noqa: PTH119
+        return True
+    folders = {os.path.dirname(path) for path in mapped if "/lib-dynload/" in path}  # noqa: PTH120
+    if version:
+        folders.add(f"{Path(exe).parent.parent}/lib/python{version[0]}.{version[1]}/lib-dynload")
+    return not any(any(Path(f"{root}{folder}").glob("_asyncio.*")) for folder in folders)
 
 
 def is_python(pid: int) -> bool:
