@@ -143,7 +143,7 @@ def _is_shared(context: Context, function: Function, names: set[str], place: Pla
 
 
 def _is_handed_to_task(context: Context, function: Function, names: set[str]) -> bool:
-    """Whether a task gets it that the owner starts and leaves alone; a helper that it awaits waits for it."""
+    """Whether a task gets it that is kept for others to mind; one that the owner minds is its own helper."""
     for call in function.calls:
         given = any(dotted(one) in names for one in (*call.args, *call.keywords.values()))
         around = context.module.parents.get(id(context.module.parents.get(id(call.node)))) if given else None
@@ -152,11 +152,19 @@ def _is_handed_to_task(context: Context, function: Function, names: set[str]) ->
         holders = {dotted(one.target) for one in function.assignments if one.value is around}
         awaited = {name for node in function.awaits for name in _awaited_names(node)}
         cancelled = {dotted(one.receiver) for one in function.calls if one.name == "cancel"}
-        if not isinstance(context.module.parents.get(id(around)), cst.Await) and not holders & (
-            awaited | cancelled
-        ):
+        if not holders & (awaited | cancelled) and _is_kept(function, around, holders):
             return True
     return False
+
+
+def _is_kept(function: Function, task: cst.Call, holders: set[str]) -> bool:
+    """Whether a new task is put into a container or an attribute: `tasks.append(task)`."""
+    if any("." in holder or "[]" in holder for holder in holders):
+        return True
+    return any(
+        call.name in words.CONTAINER_ADDS and any(one is task or dotted(one) in holders for one in call.args)
+        for call in function.calls
+    )
 
 
 def _records_edges(function: Function) -> bool:

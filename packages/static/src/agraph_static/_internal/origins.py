@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -58,7 +59,16 @@ class Origins:
             for member in self.flow.members(place):
                 found |= self._of_parameter(member, hops)
         found.discard("none")
+        if self.flow.root(place) in self._of_threads:
+            found = found - {"future", "unknown"} | {"thread"}
         return found or {"unknown"}
+
+    @cached_property
+    def _of_threads(self) -> set[Place]:
+        """The groups of futures that an executor tells that they begin: those of concurrent.futures."""
+        receivers = [one for one in self.module.calls if one.name == "set_running_or_notify_cancel"]
+        places = [self.flow.place(one.receiver, one.function) for one in receivers]
+        return {self.flow.root(place) for place in places if place is not None}
 
     def _of_parameter(self, place: Place, hops: int) -> set[Origin]:
         kind, owner, path = place

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from agraph_static._internal.scopes import Call, Function
 
 
+_TRANSPORT_EVENTS = frozenset(
+    {"data_received", "eof_received", "datagram_received", "error_received", "connection_lost"}
+)
+"""Methods of an asyncio protocol: until the transport calls one, there is no task to wait for."""
+
 _COMPLETES = words.RESOLVE_METHODS | {"set", "clear"}
 
 
@@ -89,7 +94,9 @@ def _coroutine(context: Context, call: Call) -> Call | None:
 def _judge(context: Context, call: Call, body: Function, resolution: Resolution) -> Spawn | None:  # noqa: PLR0911 - one question after the other reads best
     flow = context.flow
     place = resolution.place
-    if resolution.threadsafe or _is_made_in(context, place, body) or _records_edges(call.function, body):
+    if resolution.threadsafe or "thread" in context.origins.of_place(place):
+        return None
+    if _is_made_in(context, place, body) or _records_edges(call.function, body):
         return None
     if resolution.only_exception and not _completes_fully(context, body, place):
         return None
@@ -216,7 +223,7 @@ def _doubt(context: Context, call: Call, body: Function, resolution: Resolution)
     )
     if not batch and any(member[2].endswith("[]") for member in context.flow.members(resolution.place)):
         return "the future is picked from a table, as the answer to a request is"
-    if call.function.name == "<lambda>":
+    if call.function.name == "<lambda>" or call.function.name in _TRANSPORT_EVENTS:
         return "the task is started by an event"
     if not batch and (resolution.function is not body or _in_loop(context, resolution.node, body)):
         return "the task completes futures again and again, as a reader of messages does"
