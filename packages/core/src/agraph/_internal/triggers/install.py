@@ -146,6 +146,7 @@ class _State:
 
     current: Triggers | None = None
     hooked = False
+    finalized_in = 0
 
     @classmethod
     def hook(cls) -> None:
@@ -153,7 +154,10 @@ class _State:
         if not cls.hooked:
             cls.hooked = True
             atexit.register(cls.at_exit)
-            os.register_at_fork(after_in_child=cls.in_child)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=cls.in_child)
+        if "multiprocessing.util" in sys.modules:
+            cls.finalize_with_multiprocessing()
 
     @classmethod
     def at_exit(cls) -> None:
@@ -167,12 +171,15 @@ class _State:
         cls.current = cls.current.in_child()
         util = sys.modules.get("multiprocessing.util")
         if util is not None:
-            # Its children end by `os._exit`, past atexit, and forget the finalizers they are born with.
-            util.register_after_fork(cls.current, _finalize_with_multiprocessing)
+            # A child that multiprocessing makes forgets the finalizers that it is born with, then calls this.
+            util.register_after_fork(cls.current, lambda _triggers: cls.finalize_with_multiprocessing())
 
-
-def _finalize_with_multiprocessing(triggers: Triggers) -> None:
-    sys.modules["multiprocessing.util"].Finalize(None, triggers.close, exitpriority=0)
+    @classmethod
+    def finalize_with_multiprocessing(cls) -> None:
+        """Be called when a child of multiprocessing ends: by `os._exit`, up to 3.12 past atexit."""
+        if cls.finalized_in != os.getpid():
+            cls.finalized_in = os.getpid()
+            sys.modules["multiprocessing.util"].Finalize(None, cls.at_exit, exitpriority=0)
 
 
 def _attempt(step: Callable[..., None], *arguments: object) -> None:

@@ -115,6 +115,8 @@ class SocketTrigger:
         return listener
 
     def _own_path(self) -> Path:
+        if not hasattr(socket, "AF_UNIX"):
+            raise AgraphError("Python has no Unix sockets on this system", help="use stall_after")
         own = f"{os.getpid()}.sock"
         if not self._place:
             directory = runtime_directory()
