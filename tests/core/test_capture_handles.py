@@ -211,6 +211,25 @@ def test_deadlines_are_seen_on_every_loop(coroutine):
     assert before + 999 < waiting.timer < time.monotonic() + 1001
 
 
+def test_a_timeout_that_was_over_when_it_began_is_a_deadline():
+    async def main():
+        async def over():
+            async with asyncio.timeout(-1):
+                await forever()
+
+        async def looks():
+            return capture()
+
+        # Both take their first step in one turn of the loop, before the call that cancels the first.
+        waiting, looking = start(over(), "waiting"), start(looks(), "looking")
+        snapshot = await looking
+        await end(waiting)
+        return task(snapshot, "waiting")
+
+    waiting = asyncio.run(main())
+    assert waiting.timer is not None or waiting.need == 0
+
+
 def test_a_shielded_scope_of_anyio_has_no_deadline():
     anyio = pytest.importorskip("anyio", reason="anyio is not installed")
 

@@ -134,12 +134,12 @@ class Program:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_no_task_called_certain_ever_moves(seed):
+def test_no_task_called_certain_ever_moves(seed, tmp_path):
     program = Program(seed)
     thread = threading.Thread(target=lambda: asyncio.run(program.main()), daemon=True)
     thread.start()
     assert program.started.wait(10)
-    accused, captures = {}, 0
+    accused, named, captures = {}, {}, 0
     while thread.is_alive():
         snapshot = agraph.capture()
         steps = dict(program.steps)
@@ -148,10 +148,14 @@ def test_no_task_called_certain_ever_moves(seed):
         moved += [node for node in accused.values() if steps.get(node.name) != program.accused_at[node.name]]
         if program.ending.is_set():
             break
-        assert not moved
+        if moved:
+            named[moved[0].key].save(tmp_path / "accused.json")
+            snapshot.save(tmp_path / "moved.json")
+        assert not moved, f"the snapshots before and after are in {tmp_path}"
         captures += 1
         for node in certain_in(snapshot):
             if node.key not in accused:
+                named[node.key] = snapshot
                 accused[node.key] = node
                 program.accused_at[node.name] = steps.get(node.name)
     thread.join(20)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.futures import instance_dict
 from agraph._internal.instances import attribute
-from agraph._internal.timers import when_of
+from agraph._internal.timers import is_timer, when_of
 from agraph._internal.waits import first_of
 from agraph._internal.withs import NO_BLOCKS, Blocks, blocks_at, open_managers
 
@@ -148,9 +148,12 @@ def deadline_of(held: list[Held]) -> float | None:
     deadlines = []
     for item in held:
         # None before it is entered, without a deadline, and once it has fired: it cancels only once.
-        when = when_of(_handle_of(item.manager))
+        handle = _handle_of(item.manager)
+        when = when_of(handle)
         if when is not None:
             deadlines.append(when)
+        elif handle is not None and not is_timer(handle):
+            deadlines.append(0.0)  # it was over when it began: the loop calls it as soon as it can
     return min(deadlines, default=None)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _HANDLE_RUN = events.Handle._run.__code__
 _NOTHING: list[Held] = []
+_UNREAD = "one of its open blocks could not be read, and may end with a timeout"
 # Functions that pass a cancellation on to all that the task waits for.
 _DETAILS = {name: {"made_by": name} for name in ("TaskGroup", "staggered_race")}
 
@@ -132,9 +133,10 @@ class TaskReader:
                 timer = round(timer + loop_facts.offset, 3)
         kind = _qualname(coroutine)
         key = key_of(task)
+        unknown = _UNREAD if unread else ""
         row = (number, "task", name, kind, state, stack, loop_facts.number, None, number_of_wait, key, need)
         detail = _DETAILS.get(wait.made_by) if wait is not None else None
-        self._builder.nodes[number] = new_row(Node, (*row, timer, "", exc, detail))
+        self._builder.nodes[number] = new_row(Node, (*row, timer, unknown, exc, detail))
         facts: TaskFacts = new_row(TaskFacts, (number, task, waiter, wait, held, unread, self._builder.sites))
         return facts
 

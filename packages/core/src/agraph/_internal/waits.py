@@ -354,9 +354,9 @@ def wait_of_future(future: object) -> Wait | None:
         if type(callback) is not types.FunctionType:
             continue
         if callback.__code__ is _SHIELD_OUTER:
-            return Wait((_cell(callback, "inner"),), made_by="shield")
+            return Wait((cell_of(callback, "inner"),), made_by="shield")
         if callback.__code__ is _CHAIN_CANCEL:
-            return Wait((_cell(callback, "source"),), edge="thread", made_by="wrap_future")
+            return Wait((cell_of(callback, "source"),), edge="thread", made_by="wrap_future")
     return None
 
 
@@ -373,8 +373,8 @@ def _returns_exceptions(child: object, outer: object) -> bool:
     for callback, _context in callbacks_of(child):
         if type(callback) is not types.FunctionType or callback.__code__ is not _GATHER_DONE:
             continue
-        if _cell(callback, "outer") is outer:
-            return _cell(callback, "return_exceptions") is True
+        if cell_of(callback, "outer") is outer:
+            return cell_of(callback, "return_exceptions") is True
     return False
 
 
@@ -382,7 +382,8 @@ _GATHER_DONE = nested_code(tasks.gather, "_done_callback")
 _GATHERING: type = tasks._GatheringFuture  # type: ignore[attr-defined]
 
 
-def _cell(function: types.FunctionType, name: str) -> object:
+def cell_of(function: types.FunctionType, name: str) -> object:
+    """The value of a variable of the enclosing function; None when there is none."""
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=False))
     try:
         return cells[name].cell_contents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agraph._internal.reduction.cancel import parents_in
 from agraph._internal.reduction.names import Labels, listed
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def assumptions(
     yield from _one_moment(snapshot)
     if certainty == "possible":
         yield from _escapes(label, members, hops)
+        yield from _parents(snapshot, label, members)
     closed = [label(node) for node in members if node.kind in _HELD and not node.open]
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
@@ -69,3 +71,14 @@ def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Ite
         if hop.edge is not None and hop.edge.confidence == "probable":
             ends = f"{label(hop.waiter)} does depend on {label(hop.awaited)}"
             yield f"{ends}, which was inferred and not read"
+
+
+def _parents(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iterator[str]:
+    among = {node.id for node in members}
+    children: dict[int, list[str]] = {}
+    for child, parent in parents_in(snapshot):
+        node, other = snapshot.nodes[child], snapshot.nodes[parent]
+        if node.id in among and other.id not in among:
+            children.setdefault(parent, []).append(label(node))
+    for parent, names in children.items():
+        yield f"{label(snapshot.nodes[parent])} neither ends nor fails, which would cancel {listed(names)}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agraph._internal.model import Edge, Node
+    from agraph._internal.model import Edge, Node, Snapshot
     from agraph._internal.reduction.graph import WaitGraph
     from agraph._internal.reduction.reduce import Reduction
 
@@ -38,6 +38,9 @@ class Cancellation:
                 self._along.setdefault(by, []).append(to)
                 if nodes[by].exc and _made_by(nodes[by]) == "TaskGroup":
                     self._groups.setdefault(by, []).append(to)
+        for child, parent in parents_in(graph.snapshot):
+            self._along.setdefault(parent, []).append(child)
+            self._groups.setdefault(parent, []).append(child)
 
     def of(self, nodes: Iterable[int]) -> list[int]:
         """Everything that is cancelled with these nodes, without the nodes themselves."""
@@ -53,7 +56,7 @@ class Cancellation:
         return found
 
     def end_groups(self, reduction: Reduction) -> None:
-        """Free the children of each `TaskGroup` that one of them may end by failing.
+        """Free the children of each `TaskGroup` that its parent or one of them may end by failing.
 
         Args:
             reduction: The reduction in which an exception is taken for possible; it is changed.
@@ -66,6 +69,27 @@ class Cancellation:
             groups = {parent: children for parent, children in groups.items() if parent not in ended}
             freed = [child for children in ended.values() for child in children]
             reduction.release([*freed, *self.of(freed)])
+
+
+def parents_in(snapshot: Snapshot) -> list[tuple[int, int]]:
+    """Each node that goes when another one goes, although that does not wait for it, and that other one.
+
+    Args:
+        snapshot: Any snapshot.
+
+    Returns:
+        Pairs of positions in `snapshot.nodes`.
+    """
+    nodes = snapshot.nodes
+    named = [
+        (position, node.detail["parent"])
+        for position, node in enumerate(nodes)
+        if node.detail is not None and "parent" in node.detail
+    ]
+    index = {node.id: position for position, node in enumerate(nodes)} if named else {}
+    return [
+        (position, index[parent]) for position, parent in named if type(parent) is int and parent in index
+    ]
 
 
 def _passes_on(waiter: Node, edge: Edge, awaited: Node) -> bool:

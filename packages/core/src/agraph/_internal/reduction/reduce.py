@@ -137,7 +137,7 @@ def levels(graph: WaitGraph) -> Levels:
     timed = strict.copy()
     cancellation = Cancellation(graph)
     timers = _with_timer(graph)
-    timed.release([*timers, *cancellation.of(timers)])
+    timed.release([*timers, *cancellation.of(timer for timer in timers if not _sleeps(graph, timer))])
     generous = timed.copy()
     generous.relax([node for node in timed.stuck() if graph.node(node).exc])
     generous.release(_with_unknown_party(graph))
@@ -160,6 +160,11 @@ def _level(strict: int, timed: int, generous: int) -> int:
 
 def _with_timer(graph: WaitGraph) -> list[int]:
     return [position for position, node in enumerate(graph.snapshot.nodes) if node.timer is not None]
+
+
+def _sleeps(graph: WaitGraph, node: int) -> bool:
+    """Whether the timer of a node ends a sleep, and cancels nobody: see `_free_sleepers` in graph.py."""
+    return graph.need[node] == 0 < graph.node(node).need
 
 
 def _with_unknown_party(graph: WaitGraph) -> list[int]:

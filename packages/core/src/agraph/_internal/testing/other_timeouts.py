@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # pytest-timeout's thread ends the process; the report has to be there before.
 _LEAD_SECONDS = 1.0
-_LEAD_SHARE = 0.1
+_LEAD_SHARE = 0.5
 
 _timers: dict[int, threading.Timer] = {}
 

@@ -1,0 +1,133 @@
+"""Tasks that go when another one goes: members of a task group whose parent does not wait for the group now.
+
+A parent that waits in `__aexit__` has edges to the members, and those say it. But one that is still in the
+body of the group, or is about to go on with a cancellation it was just handed, cancels the members as well.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from asyncio import staggered, taskgroups, tasks
+from typing import TYPE_CHECKING, Any
+
+from agraph._internal.futures import callbacks_of, coroutine_of, instance_dict, is_future, is_pending, is_task
+from agraph._internal.instances import attribute
+from agraph._internal.live_frames import live_locals
+from agraph._internal.waits import cell_of, values_in, wait_of_future
+from agraph._internal.walk import chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from agraph._internal.builder import Builder
+    from agraph._internal.task_rows import TaskFacts
+
+# What a future of these passes a cancellation on to (Lib/asyncio/tasks.py).
+_PASSING = ("gather",)
+# Functions of asyncio that cancel what they wait for in a step of their own: `wait_for` does so up to 3.11.
+_CANCELLING = {
+    function.__code__
+    for function in (
+        staggered.staggered_race,
+        *((tasks.wait_for, getattr(tasks, "_cancel_and_wait", None)) if sys.version_info < (3, 12) else ()),
+    )
+    if isinstance(function, types.FunctionType)
+}
+
+
+def note_parents(builder: Builder, facts: list[TaskFacts]) -> None:
+    """Note in the row of each such task, as `parent`, with whom it goes.
+
+    Args:
+        builder: The snapshot in the making, with all tasks.
+        facts: Its tasks.
+    """
+    groups: dict[int, int | None] = {}
+    for fact in facts:
+        for callback, _context in callbacks_of(fact.task):
+            group = _group_of(callback)
+            if group is None:
+                continue
+            if id(group) not in groups:
+                groups[id(group)] = _parent_of(builder, group)
+            _note(builder, fact.number, groups[id(group)])
+    for fact in facts:
+        node = builder.nodes[fact.number]
+        if fact.waiter is None and node is not None:
+            for child in _cancelled_by(fact.task, running=node.state == "running"):
+                _note(builder, builder.known(child), fact.number)
+
+
+def _note(builder: Builder, child: int | None, parent: int | None) -> None:
+    node = None if child is None else builder.nodes[child]
+    if node is not None and parent is not None:
+        builder.change(node.id, detail={**(node.detail or {}), "parent": parent})
+
+
+def _group_of(callback: object) -> object:
+    """The group of asyncio or anyio whose member has this callback; None for any other callback."""
+    if type(callback) is types.MethodType:
+        return callback.__self__ if issubclass(type(callback.__self__), taskgroups.TaskGroup) else None
+    if type(callback) is types.FunctionType and callback.__code__.co_name == "task_done":
+        group = cell_of(callback, "self")
+        return group if _is_of_anyio(group) else None
+    return None
+
+
+def _is_of_anyio(group: object) -> bool:
+    # Read from anyio 4.16 (TaskGroup._spawn of its asyncio backend).
+    return type(group) is getattr(sys.modules.get("anyio._backends._asyncio"), "TaskGroup", None)
+
+
+def _parent_of(builder: Builder, group: object) -> int | None:
+    """The node of the task that opened a group; None when it has edges to the members already."""
+    if _is_of_anyio(group):
+        parent = attribute(attribute(group, "cancel_scope"), "_host_task")
+    else:
+        parent = instance_dict(group, taskgroups.TaskGroup).get("_parent_task")
+    number = builder.known(parent) if is_task(parent) and is_pending(parent) else None
+    node = None if number is None else builder.nodes[number]
+    return None if node is None or (node.detail or {}).get("made_by") == "TaskGroup" else number
+
+
+def _cancelled_by(task: object, *, running: bool) -> Iterator[object]:
+    """The tasks that a task, which runs or is about to, may cancel inside of a function of asyncio."""
+    for values in _values_of_running(task) if running else _values_of_ready(task):
+        for value in values:
+            some: Iterable[object] = list(value) if type(value) in (set, list) else (value,)  # type: ignore[call-overload]
+            for item in some:
+                if is_future(item) and is_pending(item):
+                    yield from _with_children(item)
+
+
+def _values_of_ready(task: object) -> Iterator[list[object]]:
+    for link in chain(coroutine_of(task)):
+        if link.frame is not None and link.frame.f_code in _CANCELLING:
+            yield values_in(link.owner)
+
+
+def _values_of_running(task: object) -> Iterator[list[object]]:
+    root = getattr(coroutine_of(task), "cr_frame", None)
+    frame: types.FrameType | None
+    for top in sys._current_frames().values():
+        found: list[list[object]] = []
+        frame = top
+        while frame is not None:
+            if frame.f_code in _CANCELLING:
+                found.append(list(live_locals(frame).values()))
+            if frame is root:
+                yield from found
+                break
+            frame = frame.f_back
+    del frame, root
+
+
+def _with_children(future: Any) -> list[object]:  # noqa: ANN401 - a future
+    """A future, and those that it cancels when it is cancelled."""
+    found: list[object] = [future]
+    for item in found:
+        wait = None if is_task(item) else wait_of_future(item)
+        if wait is not None and wait.made_by in _PASSING:
+            found += wait.targets
+    return found
