@@ -109,10 +109,10 @@ KINDS = """
 
 
 def test_a_hanging_test_of_any_kind_fails_with_the_short_report(run, libraries):
-    result = run(KINDS, "--agraph-timeout", "0.7", "-rA", plugins=libraries)
+    result = run(KINDS, "--agraph-timeout", "0.5", "-rA", plugins=libraries)
     result.assert_outcomes(failed=5, passed=1, xfailed=1)
     text = result.stdout.str()
-    assert text.count("the test was ended after 0.7 s. Certain deadlock: ") == 5
+    assert text.count("the test was ended after 0.5 s. Certain deadlock: ") == 5
     assert text.count("task alice waits for lock b at ") == 5
     assert text.count("held by task bob (taken at ") == 5
     assert "torn down: anyio" in text
@@ -122,11 +122,11 @@ def test_a_hanging_test_of_any_kind_fails_with_the_short_report(run, libraries):
 
 def test_the_full_report_with_the_command_line(run):
     pytest.importorskip("agraph_cli")
-    result = run("def test_plain():\n    asyncio.run(deadlock())\n", "--agraph-timeout=0.7", conftest="")
+    result = run("def test_plain():\n    asyncio.run(deadlock())\n", "--agraph-timeout=0.5", conftest="")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "the test was ended after 0.7 s. Deadlock: alice and bob wait for each other; 1 more task waits behind them.",
+            "the test was ended after 0.5 s. Deadlock: alice and bob wait for each other; 1 more task waits behind them.",
             "*held by bob, taken at*test_it.py:5 in transfer",
             "*help: alice and bob take lock a and lock b in different orders*",
         ]
@@ -166,15 +166,15 @@ def test_fixtures_that_hang_fail_and_the_others_are_torn_down(run, libraries):
         async def test_next(good):
             pass
         """,
-        "--agraph-timeout=0.7",
+        "--agraph-timeout=0.5",
         "-s",
         plugins=libraries,
     )
     result.assert_outcomes(errors=2, passed=2)
     text = result.stdout.str()
     assert text.count("torn down: good") == 3
-    assert "the setup was ended after 0.7 s. Certain deadlock" in text
-    assert "the teardown was ended after 0.7 s. No deadlock is certain: 1 of 1 task" in text
+    assert "the setup was ended after 0.5 s. Certain deadlock" in text
+    assert "the teardown was ended after 0.5 s. No deadlock is certain: 1 of 1 task" in text
 
 
 BLOCKED = """
@@ -211,7 +211,7 @@ BLOCKED = """
 
 
 def test_what_cannot_be_cancelled_is_interrupted(run):
-    result = run(BLOCKED, "--agraph-timeout=0.7", conftest=f"{SHORT}{WATCH}watch._TURN_SECONDS = 0.2\n")
+    result = run(BLOCKED, "--agraph-timeout=0.5", conftest=f"{SHORT}{WATCH}watch._TURN_SECONDS = 0.2\n")
     result.assert_outcomes(failed=4, passed=1)
     text = result.stdout.str()
     for line in ("lock.acquire()", "while True:", "thread.join()"):
@@ -241,7 +241,7 @@ def test_a_test_that_swallows_its_cancellation(run):
                     pass
             asyncio.run(main())
         """,
-        "--agraph-timeout=0.7",
+        "--agraph-timeout=0.5",
         conftest=f"{SHORT}{WATCH}watch._CLEAN_UP_SECONDS = 0.5\n",
     )
     result.assert_outcomes(failed=2)
@@ -254,11 +254,11 @@ def test_a_test_that_cannot_be_ended_ends_the_run_with_the_report(run):
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})
             time.sleep(1000)
         """,
-        "--agraph-timeout=0.7",
+        "--agraph-timeout=0.5",
         conftest=f"{SHORT}{WATCH}watch._NOTICE_SECONDS = 0.5\n",
     )
     assert result.ret == 1
-    result.stderr.fnmatch_lines(["*test_it.py::test_deaf: took longer than 0.7 s and could not be ended*"])
+    result.stderr.fnmatch_lines(["*test_it.py::test_deaf: took longer than 0.5 s and could not be ended*"])
     assert "No deadlock: there are no tasks." in result.stderr.str()
 
 
@@ -280,7 +280,7 @@ def test_on_uvloop(run):
                 time.sleep(1000)
             run(main())
         """,
-        "--agraph-timeout=0.7",
+        "--agraph-timeout=0.5",
     )
     result.assert_outcomes(failed=2)
     result.stdout.fnmatch_lines(["*Certain deadlock: 3 of 3 tasks can never proceed.", "*time.sleep(1000)"])
@@ -294,21 +294,21 @@ def test_marker_before_option_before_ini(run):
 
         @pytest.mark.agraph_timeout(60)
         def test_longer():
-            time.sleep(0.9)
+            time.sleep(0.7)
 
         @pytest.mark.agraph_timeout(seconds=0)
         def test_without():
-            time.sleep(0.9)
+            time.sleep(0.7)
 
-        @pytest.mark.agraph_timeout(0.7)
+        @pytest.mark.agraph_timeout(0.5)
         def test_while_debugging(pytestconfig):
             pytestconfig.hook.pytest_enter_pdb(config=pytestconfig, pdb=None)
-            time.sleep(0.9)
+            time.sleep(0.7)
         """,
-        settings="agraph_timeout = 0.7\n",
+        settings="agraph_timeout = 0.5\n",
     )
     result.assert_outcomes(failed=1, passed=3)
-    result.stdout.fnmatch_lines(["agraph timeout: 0.7 s"])
+    result.stdout.fnmatch_lines(["agraph timeout: 0.5 s"])
 
 
 def test_a_mistake_in_the_option_is_said_at_once(run):
@@ -419,7 +419,7 @@ def test_with_xdist(run):
         def test_fine():
             pass
         """,
-        "--agraph-timeout=0.7",
+        "--agraph-timeout=0.5",
         "-n2",
         plugins=["xdist"],
     )
