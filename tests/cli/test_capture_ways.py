@@ -84,7 +84,9 @@ listener.bind("its.sock")
 listener.listen()
 print("ready", flush=True)
 while True:
-    listener.accept()[0].sendall(b"what?\\n")
+    client = listener.accept()[0]
+    if client.recv(4096):
+        client.sendall(b"what?\\n")
 """
 
 
