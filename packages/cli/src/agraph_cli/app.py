@@ -10,6 +10,7 @@ import typer
 
 from agraph_cli import __version__, terminal
 from agraph_cli.commands import analyze, capture, demo, explain, lint
+from agraph_cli.commands import run as run_command
 from agraph_cli.commands.page import GroupPage, Page, epilog
 from agraph_cli.errors import CommandError
 from agraph_cli.exit_codes import ExitCode
@@ -37,6 +38,13 @@ app = typer.Typer(
 )
 app.command(cls=Page, epilog=demo.EPILOG, short_help=demo.SHORT)(demo.demo)
 app.command(cls=Page, epilog=capture.EPILOG, short_help=capture.SHORT, no_args_is_help=True)(capture.capture)
+app.command(
+    cls=Page,
+    epilog=run_command.EPILOG,
+    short_help=run_command.SHORT,
+    no_args_is_help=True,
+    context_settings=run_command.CONTEXT,
+)(run_command.run)
 app.command(cls=Page, epilog=analyze.EPILOG, short_help=analyze.SHORT, no_args_is_help=True)(analyze.analyze)
 app.command(cls=Page, epilog=lint.EPILOG, short_help=lint.SHORT)(lint.lint)
 app.command(cls=Page, epilog=explain.EPILOG, short_help=explain.SHORT, no_args_is_help=True)(explain.explain)
