@@ -159,13 +159,24 @@ async def f(task: asyncio.Task):
     assert lint_source(after) == []
 
 
-@pytest.mark.parametrize("rule", [rule for rule in all_rules() if rule.code in ("AG101", "AG107", "AG112")])
-def test_examples_stay_fixed(rule):
+FIXED_RULES = ("AG101", "AG107", "AG108", "AG109", "AG110", "AG111", "AG112")
+
+
+@pytest.mark.parametrize("rule", [rule for rule in all_rules() if rule.code in FIXED_RULES])
+@pytest.mark.parametrize("style", ["inline-shim", "agraph-core", "stdlib-3.14"])
+def test_examples_stay_fixed(rule, style: str):
+    config = LintConfig(fix_style=style)
+    changed = 0
     for text in rule.bad:
-        after = fixed(text, unsafe=True)
-        ast.parse(after)
-        left = [one for one in lint_source(after) if one.fix is not None]
+        after = text
+        for _ in range(3):  # fixes that overlap are applied one after the other
+            after = fixed(after, config, unsafe=True)
+        changed += after != text
+        ast.parse(after, feature_version=(3, 11))
+        left = [one for one in lint_source(after, config=config) if one.fix is not None]
         assert left == []
+        assert fixed(after, config, unsafe=True) == after
+    assert changed
 
 
 def test_redundant_edges_are_removed():
@@ -199,3 +210,118 @@ def test_the_edge_is_there_at_run_time(text: str, call: str):
 
     assert asyncio.run(edges(text)) == ([], 0)
     assert asyncio.run(edges(fixed(text))) == (["parent"], 0)
+
+
+FLIGHT = """\
+import asyncio
+
+
+class Store:
+    def __init__(self):
+        self._loading = None
+        self.release = asyncio.Event()
+
+    async def load(self):
+        if self._loading is not None:
+            return await asyncio.shield(self._loading)
+        self._loading = asyncio.get_running_loop().create_future()
+        await self.release.wait()
+        self._loading.set_result("loaded")
+        return "loaded"
+"""
+
+SPAWN = """\
+import asyncio
+
+
+class Store:
+    def __init__(self):
+        self.release = asyncio.Event()
+        self._ready = None
+
+    async def load(self):
+        if self._ready is None:
+            self._ready = asyncio.get_running_loop().create_future()
+            self._task = asyncio.create_task(self._run(), name="first")
+        await self._ready
+        return "loaded"
+
+    async def _run(self):
+        await self.release.wait()
+        self._ready.set_result(None)
+"""
+
+
+@pytest.mark.parametrize("text", [FLIGHT, SPAWN], ids=["AG108", "AG110"])
+def test_owner_fixes_are_unsafe_and_keep_results(text: str):
+    assert fixed(text) == text
+    after = fixed(text, unsafe=True)
+    assert [one.code for one in lint_source(after)] == []
+
+    async def main() -> list[str]:
+        space: dict[str, object] = {}
+        exec(compile(after, "fixed.py", "exec"), space)
+        store = space["Store"]()
+        tasks = [asyncio.create_task(store.load()) for _ in range(3)]
+        await asyncio.sleep(0)
+        store.release.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(main()) == ["loaded"] * 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="asyncio keeps edges since 3.14")
+@pytest.mark.parametrize("text", [FLIGHT, SPAWN], ids=["AG108", "AG110"])
+def test_owner_fixes_lead_to_the_owner_at_run_time(text: str):
+    async def waiters(source: str) -> tuple[set[str], int]:
+        space: dict[str, object] = {}
+        exec(compile(source, "fixed.py", "exec"), space)
+        store = space["Store"]()
+        tasks = [asyncio.create_task(store.load(), name=name) for name in ("first", "second", "third")]
+        for _ in range(4):
+            await asyncio.sleep(0)
+        owner = getattr(store, "_task", tasks[0])
+        names = {one.future.get_name() for one in asyncio.capture_call_graph(owner).awaited_by}
+        store.release.set()
+        await asyncio.gather(*tasks)
+        return names, len(asyncio.capture_call_graph(owner).awaited_by)
+
+    before, left = asyncio.run(waiters(text))
+    assert not before & {"second", "third"}
+    after, left = asyncio.run(waiters(fixed(text, unsafe=True)))
+    assert after >= {"second", "third"}
+    assert left == 0
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_waiters_get_the_owners_exception(newline: str):
+    text = FLIGHT.replace("await self.release.wait()", "await self.fail()  # ä").replace("\n", newline)
+    after = fixed(text, LintConfig(select=("AG109",)), unsafe=True)
+    assert after.count("\n") == after.count(newline)
+    assert [one.code for one in lint_source(after)] == ["AG108"]
+
+    async def main() -> list[str]:
+        space: dict[str, object] = {}
+        exec(compile(after, "fixed.py", "exec"), space)
+        store = space["Store"]()
+
+        async def fail():
+            await asyncio.sleep(0)
+            raise OSError("no")
+
+        store.fail = fail
+        return await asyncio.gather(*(store.load() for _ in range(2)), return_exceptions=True)
+
+    assert list(map(str, asyncio.run(asyncio.wait_for(main(), 30)))) == ["no", "no"]
+
+
+def test_text_of_several_lines_is_not_moved():
+    text = FLIGHT.replace("await self.release.wait()", 'await self.fail("""two\nlines""")')
+    (finding,) = [one for one in lint_source(text) if one.code == "AG109"]
+    assert finding.fix is None
+
+
+def test_a_queue_has_no_fix():
+    text = next(rule.bad for rule in all_rules() if rule.code == "AG111")[-1]
+    (finding,) = lint_source(text)
+    assert finding.fix is None

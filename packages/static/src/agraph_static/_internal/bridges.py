@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.copies import copied_from
 from agraph_static._internal.edge_fix import edge_fix
+from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
 
 if TYPE_CHECKING:
@@ -319,4 +320,11 @@ def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
         f"the wait and `future_discard_from_awaited_by({source}, {waiter_name(source)})` after it",
         related=related,
         notes=(f"{bridge.reason} ({confidence})",),
+        fix=_unsafe(context, bridge) if bridge.kind == "event" and confidence != "possible" else None,
     )  # fmt: skip
+
+
+def _unsafe(context: Context, bridge: Bridge) -> Fix | None:
+    """The wait on an event can have other reasons than the task that sets it: its fix is no safe one."""
+    fix = edge_fix(context, bridge)
+    return None if fix is None else Fix("unsafe", fix.message, fix.edits)

@@ -8,60 +8,29 @@ most.
 
 from __future__ import annotations
 
-import ast
-import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from agraph_static._internal.fixes import apply_edits
-from agraph_static._internal.model import Edit, Fix
+from agraph_static._internal.drafts import (
+    Draft,
+    add_imports,
+    after,
+    draft_of,
+    indent,
+    is_docstring,
+    own_line,
+    parses,
+)
+from agraph_static._internal.model import Fix
 from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
     from agraph_static._internal.bridges import Bridge
-    from agraph_static._internal.config import LintConfig
     from agraph_static._internal.context import Context
     from agraph_static._internal.scopes import Call, Function
 
 TASK_NAME = "_waiter_task"
-_SHIM = """\
-try:
-    from asyncio import future_add_to_awaited_by as _awaited_by_add
-    from asyncio import future_discard_from_awaited_by as _awaited_by_discard
-except ImportError:  # Python < 3.14
-
-    def _awaited_by_add(future, waiter, /):
-        pass
-
-    def _awaited_by_discard(future, waiter, /):
-        pass
-"""
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A fix that is being put together."""
-
-    context: Context
-    add: str
-    discard: str
-    edits: list[Edit] = field(default_factory=list)
-
-    def insert(self, offset: int, indent: str, statement: str) -> None:
-        newline = self.context.module.tree.default_newline
-        text = self.context.module.text
-        before = newline if offset == len(text) and text and text[-1] not in "\r\n" else ""
-        self.edits.append(self.context.edit(offset, offset, f"{before}{indent}{statement}{newline}"))
-
-
-def fix_style(config: LintConfig) -> str:
-    """The configured style; `auto` takes the standard library from 3.14 on, else the inline shim."""
-    if config.fix_style != "auto":
-        return config.fix_style
-    match = re.search(r">=?\s*3\.(\d+)", config.requires_python)
-    return "stdlib-3.14" if match and int(match[1]) >= 14 else "inline-shim"
 
 
 def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
@@ -69,32 +38,24 @@ def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
     call = bridge.registration
     if not context.has_fixes:
         return None
-    line = _own_line(context, call.node)
+    line = own_line(context, call.node)
     if line is None or call.name != "add_done_callback" or call.receiver is None or not call.args:
         return None
-    style = fix_style(context.config)
-    inline = style == "inline-shim"
-    asyncio = _local_name(context, "asyncio")
-    prefix = f"{asyncio or 'asyncio'}." if style == "stdlib-3.14" else ""
-    draft = _Draft(
-        context,
-        "_awaited_by_add" if inline else f"{prefix}future_add_to_awaited_by",
-        "_awaited_by_discard" if inline else f"{prefix}future_discard_from_awaited_by",
-    )
+    draft = draft_of(context)
     waiter = _waiter(context, bridge)
     if waiter is None or any(TASK_NAME in one.bindings for one in call.function.subtree()):
         return None
     source = context.code(call.receiver)
-    end = _after(context, line)
-    draft.insert(end, _indent(context, line), f"{draft.add}({source}, {waiter})")
+    end = after(context, line)
+    draft.insert(end, indent(context, line), f"{draft.add}({source}, {waiter})")
     complete = _discards(draft, bridge, waiter)
     if complete is None:
         return None
     if waiter == TASK_NAME:
         complete = complete and _has_loop(context, bridge, line)
-        _capture(draft, bridge, line, asyncio or "asyncio")
-    _imports(draft, style, needs_asyncio=asyncio is None)
-    if not _parses(context, draft.edits):
+        _capture(draft, bridge, line)
+    add_imports(draft, needs_asyncio=waiter == TASK_NAME or draft.style == "stdlib-3.14")
+    if not parses(context, draft.edits):
         return None
     return Fix(
         "safe" if complete else "unsafe",
@@ -115,7 +76,7 @@ def _waiter(context: Context, bridge: Bridge) -> str | None:
     return TASK_NAME if bridge.target[0] == "v" else None
 
 
-def _discards(draft: _Draft, bridge: Bridge, waiter: str) -> bool | None:
+def _discards(draft: Draft, bridge: Bridge, waiter: str) -> bool | None:
     """Add the discards. True: on completion and on cancellation; False: only one; None: nowhere."""
     context, call = draft.context, bridge.registration
     callback = context.resolver.callback(call.args[0], call.function)
@@ -136,7 +97,7 @@ def _discards(draft: _Draft, bridge: Bridge, waiter: str) -> bool | None:
     return (inside and cancelled) or (removed and _all_in_finally(context, call))
 
 
-def _beside_removals(draft: _Draft, call: Call, waiter: str, done: Function | None) -> bool:
+def _beside_removals(draft: Draft, call: Call, waiter: str, done: Function | None) -> bool:
     """Discard beside every `remove_done_callback` of the same callback, except in a function that is done."""
     context = draft.context
     wanted = context.code(call.args[0])
@@ -146,10 +107,10 @@ def _beside_removals(draft: _Draft, call: Call, waiter: str, done: Function | No
             same = (
                 other.name == "remove_done_callback" and other.args and context.code(other.args[0]) == wanted
             )
-            line = _own_line(context, other.node) if same else None
+            line = own_line(context, other.node) if same else None
             if line is not None and other.receiver is not None:
                 statement = f"{draft.discard}({context.code(other.receiver)}, {waiter})"
-                draft.insert(_after(context, line), _indent(context, line), statement)
+                draft.insert(after(context, line), indent(context, line), statement)
                 found = True
     return found
 
@@ -166,7 +127,7 @@ def _all_in_finally(context: Context, call: Call) -> bool:
     )
 
 
-def _in_target_callback(draft: _Draft, bridge: Bridge, waiter: str) -> Function | None:
+def _in_target_callback(draft: Draft, bridge: Bridge, waiter: str) -> Function | None:
     """Discard in the done-callback of the returned future, as `asyncio.shield` does; that callback."""
     context, call = draft.context, bridge.registration
     if call.receiver is None:
@@ -185,24 +146,18 @@ def _in_target_callback(draft: _Draft, bridge: Bridge, waiter: str) -> Function 
     return None
 
 
-def _at_top(draft: _Draft, function: Function, statement: str) -> bool:
+def _at_top(draft: Draft, function: Function, statement: str) -> bool:
     """Insert a statement as the first of a function, after its docstring."""
     node = function.node
     if not isinstance(node, cst.FunctionDef) or not isinstance(node.body, cst.IndentedBlock):
         return False
     body = list(node.body.body)
-    if len(body) > 1 and _is_docstring(body[0]):
+    if len(body) > 1 and is_docstring(body[0]):
         body.pop(0)
     first = body[0]
     start = draft.context.module.positions.line_start(draft.context.start(first))
-    draft.insert(start, _indent(draft.context, first), statement)
+    draft.insert(start, indent(draft.context, first), statement)
     return True
-
-
-def _is_docstring(node: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
-    if not isinstance(node, cst.SimpleStatementLine) or not isinstance(node.body[0], cst.Expr):
-        return False
-    return isinstance(node.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
 
 
 def _has_loop(context: Context, bridge: Bridge, line: cst.SimpleStatementLine) -> bool:
@@ -212,7 +167,7 @@ def _has_loop(context: Context, bridge: Bridge, line: cst.SimpleStatementLine) -
     return function.is_async or bool(_loop_of(context, bridge, in_scope=in_scope))
 
 
-def _capture(draft: _Draft, bridge: Bridge, line: cst.CSTNode, asyncio: str) -> None:
+def _capture(draft: Draft, bridge: Bridge, line: cst.CSTNode) -> None:
     """Keep the waiting task in a variable, before the first loop or branch that adds the callback."""
     context, function = draft.context, bridge.registration.function
     outermost: cst.CSTNode = line
@@ -223,7 +178,7 @@ def _capture(draft: _Draft, bridge: Bridge, line: cst.CSTNode, asyncio: str) -> 
             outermost = one
     loop = "" if function.is_async else _loop_of(context, bridge, in_scope=outermost is line)
     start = context.module.positions.line_start(context.start(outermost))
-    draft.insert(start, _indent(context, outermost), f"{TASK_NAME} = {asyncio}.current_task({loop})")
+    draft.insert(start, indent(context, outermost), f"{TASK_NAME} = {draft.asyncio}.current_task({loop})")
 
 
 def _loop_of(context: Context, bridge: Bridge, *, in_scope: bool) -> str:
@@ -240,70 +195,3 @@ def _loop_of(context: Context, bridge: Bridge, *, in_scope: bool) -> str:
         ):
             return name
     return ""
-
-
-def _imports(draft: _Draft, style: str, *, needs_asyncio: bool) -> None:
-    """Put what the new calls need once after the last import of the module."""
-    context = draft.context
-    text = context.module.text
-    lines = []
-    if needs_asyncio:
-        lines.append("import asyncio\n")
-    if style == "inline-shim" and "_awaited_by_add" not in text:
-        lines.append("\n" + _SHIM)
-    elif style == "agraph-core" and "from agraph import future_add_to_awaited_by" not in text:
-        lines.append("from agraph import future_add_to_awaited_by, future_discard_from_awaited_by\n")
-    if lines:
-        block = "".join(lines).replace("\n", context.module.tree.default_newline)
-        draft.edits.append(context.edit(*(2 * (_after_imports(context),)), block))
-
-
-def _after_imports(context: Context) -> int:
-    last: cst.CSTNode | None = None
-    for node in context.module.tree.body:
-        imports = isinstance(node, cst.SimpleStatementLine) and isinstance(
-            node.body[0], (cst.Import, cst.ImportFrom)
-        )
-        if imports or (last is None and _is_docstring(node)):
-            last = node
-    return 0 if last is None else _after(context, last)
-
-
-def _own_line(context: Context, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
-    """The statement line that consists of a call alone."""
-    expression = context.module.parents.get(id(node))
-    line = context.module.parents.get(id(expression)) if expression is not None else None
-    block = context.module.parents.get(id(line)) if line is not None else None
-    alone = (
-        isinstance(expression, cst.Expr) and isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
-    )
-    return (
-        line
-        if alone and isinstance(line, cst.SimpleStatementLine) and isinstance(block, cst.IndentedBlock)
-        else None
-    )
-
-
-def _indent(context: Context, node: cst.CSTNode) -> str:
-    start = context.start(node)
-    return context.module.text[context.module.positions.line_start(start) : start]
-
-
-def _after(context: Context, node: cst.CSTNode) -> int:
-    """Where the line after a statement begins."""
-    text = context.module.text
-    end = context.module.positions.offsets(node)[1]
-    newline = text.find("\n", max(end - 1, 0))
-    return len(text) if newline < 0 else newline + 1
-
-
-def _local_name(context: Context, dotted_name: str) -> str | None:
-    return next((local for local, full in context.module.imports.items() if full == dotted_name), None)
-
-
-def _parses(context: Context, edits: list[Edit]) -> bool:
-    try:
-        ast.parse(apply_edits(context.module.text, edits))
-    except SyntaxError:
-        return False
-    return True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Flight:
         resolutions: The calls that complete it.
         work: What the owner awaits in between: awaits, `async with` and `async for`, in order.
         reader: Who else waits for it.
+        has_edge: Whether the owner is recorded already.
     """
 
     function: Function
@@ -44,10 +46,11 @@ class Flight:
     resolutions: list[cst.CSTNode]
     work: list[cst.CSTNode]
     reader: Wait
+    has_edge: bool = False
 
 
 def flights(context: Context) -> Iterator[Flight]:
-    """Every single flight of a module whose owner no edge leads to."""
+    """Every single flight of a module."""
     for function in context.module.functions:
         if not function.is_async:
             continue
@@ -82,7 +85,7 @@ def _flight(
         and one.kind == kind
         and flow.root(one.place) == flow.root(place)
     ]
-    if not resolutions or _records_edges(function):
+    if not resolutions:
         return None
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
     block = _block(context, creation)
@@ -102,7 +105,8 @@ def _flight(
         return None
     name = max(names, key=lambda one: ("." in one or "[]" in one, len(one)))
     name = name.replace("[]", "[...]")
-    return Flight(function, creation, place, name, kind, resolutions, work, reader)
+    has_edge = _records_edges(function) or has_owner(context, function, place)
+    return Flight(function, creation, place, name, kind, resolutions, work, reader, has_edge)
 
 
 def _names(context: Context, function: Function, creation: cst.Call, made: int) -> set[str]:

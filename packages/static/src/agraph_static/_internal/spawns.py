@@ -10,6 +10,7 @@ import libcst as cst
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.expressions import is_queue_get
 from agraph_static._internal.flow import Value, bound_arguments
+from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def _judge(context: Context, call: Call, body: Function, resolution: Resolution)
     if resolution.threadsafe or "thread" in context.origins.of_place(place):
         return None
     if _is_made_in(context, place, body) or _records_edges(call.function, body):
+        return None
+    if has_owner(context, call.function, place):
         return None
     if resolution.only_exception and not _completes_fully(context, body, place):
         return None

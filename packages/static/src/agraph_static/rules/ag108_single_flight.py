@@ -117,7 +117,11 @@ async def run(work):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the single flights of one module."""
+        from agraph_static._internal.owner_fix import flight_fix  # noqa: PLC0415 - imported when first needed
+
         for flight in context.flights:
+            if flight.has_edge:
+                continue
             owner = flight.function.name
             event = flight.kind == "event"
             yield context.finding(
@@ -136,4 +140,5 @@ async def run(work):
                     context.related(flight.resolutions[0], "resolved here"),
                 ),
                 notes=(f"the same call of `{owner}` makes, keeps and completes it",),
+                fix=flight_fix(context, flight),
             )  # fmt: skip

@@ -75,6 +75,7 @@ class Store:
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the futures of one module that can be left incomplete."""
         from agraph_static._internal.escapes import escape  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.orphan_fix import orphan_fix  # noqa: PLC0415 - imported when first needed
 
         for flight in context.flights:
             found = escape(context, flight)
@@ -93,4 +94,5 @@ class Store:
                     context.related(flight.resolutions[0], "completed here only"),
                 ),
                 notes=("`CancelledError` is no `Exception`: `finally` and `BaseException` see it",),
+                fix=orphan_fix(context, flight),
             )  # fmt: skip

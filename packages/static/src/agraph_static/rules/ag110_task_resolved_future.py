@@ -130,6 +130,7 @@ class Listener:
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the task-resolved futures of one module."""
+        from agraph_static._internal.owner_fix import spawn_fix  # noqa: PLC0415 - imported when first needed
         from agraph_static._internal.spawns import spawns  # noqa: PLC0415 - imported when first needed
 
         for spawn in spawns(context):
@@ -150,4 +151,5 @@ class Listener:
                 "`future_add_to_awaited_by(task, waiter)`",
                 related=related,
                 notes=(f"{spawn.reason} ({spawn.confidence})",),
+                fix=spawn_fix(context, spawn),
             )  # fmt: skip
