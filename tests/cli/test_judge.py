@@ -3,9 +3,10 @@
 import pytest
 from drawn import graphs, to_snapshot
 from hypothesis import given, settings
-from made import snapshot, tasks
+from made import bank, snapshot, tasks
 
 from agraph import Edge, Node
+from agraph_cli import full_report
 from agraph_cli.analysis.judge import analyze, analyze_one
 
 
@@ -57,3 +58,12 @@ def test_several_snapshots_have_the_worst_verdict():
     assert analysis.verdict == "certain"
     assert analysis.deadlocks[0][0].path == "s.json"
     assert analyze([]).verdict == "live"
+
+
+def test_the_full_report_as_text():
+    text = full_report([("s.json", bank())])
+    assert text.startswith("Deadlock: transfer-1 and transfer-2 wait for each other; 1 more task waits")
+    assert "\n  help: transfer-1 and transfer-2 take lock accounts[0]" in text
+    assert "\n  next: agraph analyze s.json --task transfer-1\n" in text
+    assert text.isascii()
+    assert full_report([]) == ""

@@ -1,6 +1,7 @@
 """The pytest plugin, in real runs of pytest: what hangs ends and says why, what asks for nothing gets nothing."""
 
 import textwrap
+import tomllib
 
 import pytest
 
@@ -96,7 +97,7 @@ KINDS = """
             await deadlock()
 
         async def asyncTearDown(self):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.1)  # it has time of its own
             print("torn down: unittest")
 
     def test_plain():
@@ -441,3 +442,9 @@ def test_without_being_asked_nothing_happens(run):
         """
     )
     result.assert_outcomes(passed=1)
+
+
+def test_pytest_finds_it(request):
+    text = (request.config.rootpath / "packages/core/pyproject.toml").read_text(encoding="utf-8")
+    points = tomllib.loads(text)["project"]["entry-points"]["pytest11"]
+    assert points == {"agraph": PLUGINS["agraph"]}

@@ -12,6 +12,7 @@ import inspect
 import math
 import os
 import sys
+import traceback
 import unittest
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +191,7 @@ class _Tests:
     def pytest_enter_pdb(self) -> None:
         """Whoever debugs may take any time."""
         if self._watch is not None:
-            self._watch.close()
+            self._watch.stop()
 
     def _watched(self, item: pytest.Item, phase: str) -> Generator[None, object, object]:
         __tracebackhide__ = True
@@ -208,7 +209,7 @@ class _Tests:
         except BaseException as error:
             watch.close()
             item.stash[_TEXT] = watch.text if watch.ended else ""
-            if watch.ended and not isinstance(error, HungTestError):
+            if watch.ended and not isinstance(error, (HungTestError, *_PASSED_ON)):
                 raise _error(watch, phase, error) from None
             raise
         finally:
@@ -224,6 +225,8 @@ class _Tests:
 
 
 _TEXT = pytest.StashKey[str]()
+# Somebody ends the whole run; or the test had been left before, and its coroutine is thrown away now.
+_PASSED_ON = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, GeneratorExit)
 
 
 def _error_in(phase: str) -> Callable[[Watch], HungTestError]:
@@ -235,7 +238,8 @@ def _error(watch: Watch, phase: str, instead: BaseException | None = None) -> Hu
     if watch.place:
         text += f"\n\nIts thread was here:\n\n{watch.place}"
     if instead is not None and type(instead).__name__ != "CancelledError":
-        text += f"\n\nWhen it was ended it raised {instead!r}"
+        raised = traceback.format_exception_only(instead)[-1].strip()
+        text += f"\n\nWhen it was ended it raised {raised}"
     return HungTestError(text, pytrace=False)
 
 
@@ -340,8 +344,8 @@ class _Outcome:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         watch = self._watch
-        if watch is None or not watch.ended or isinstance(error, GeneratorExit):
-            return  # GeneratorExit: the test had been left long ago
+        if watch is None or not watch.ended or isinstance(error, _PASSED_ON):
+            return
         from agraph._internal.testing.ending import uncancel  # noqa: PLC0415
 
         uncancel(watch.task)

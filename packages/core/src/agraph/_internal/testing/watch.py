@@ -29,7 +29,6 @@ _MAX_ROUNDS = 5
 # no `pthread_kill`.
 _SIGNAL = getattr(signal, "SIGURG", None) if hasattr(signal, "pthread_kill") else None
 
-
 # Modules and packages whose frames say nothing about a test.
 _AROUND = (
     *("_pytest", "pluggy", "pytest_asyncio", "anyio", "xdist", "execnet", "agraph"),
@@ -83,6 +82,7 @@ class Watch:
         self._watched = threading.get_ident()
         self._over = False
         self._due = False
+        self._asked = False
         self._moved = threading.Event()
         self._turned = threading.Event()
         self._previous: Any = None
@@ -92,14 +92,17 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="agraph-timeout", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """End the watch. Whatever has not been ended by now will not be."""
-        if self._over:
-            return
+    def stop(self) -> None:
+        """End nothing any more. Any thread may call it."""
         self._over = True
         self._moved.set()
+
+    def close(self) -> None:
+        """Stop, and leave nothing behind. What has not been ended by now will not be."""
+        self.stop()
         if self._signal is not None:
             signal.signal(self._signal, self._previous or signal.SIG_DFL)
+            self._signal = None
         self._thread.join(0.5)
 
     def goes_on(self) -> None:
@@ -109,10 +112,12 @@ class Watch:
 
     def _run(self) -> None:
         for _ in range(_MAX_ROUNDS):
-            self._wait(self.seconds)
+            while not self._over and self._wait(self.seconds):
+                pass
             if self._over:
                 return
-            self.text = self.text or report_now()
+            self.text = report_now()
+            self._turned.clear()
             self._due = True
             if not (self._cancels() or self._raises() or self._over):
                 break
@@ -127,34 +132,33 @@ class Watch:
         return moved
 
     def _cancels(self) -> bool:
-        loop = loop_run_by(self._watched) if self._may_cancel and not self._over else None
-        if loop is None:
-            return False
-        self._turned.clear()
         try:
-            handle = loop.call_soon_threadsafe(self._cancel)
-        except RuntimeError:  # it was closed meanwhile
+            loop = loop_run_by(self._watched) if self._may_cancel and not self._over else None
+            handle = loop.call_soon_threadsafe(self._cancel) if loop is not None else None
+        except Exception:  # noqa: BLE001 - a loop closed meanwhile, or of a strange kind: the signal is left
+            return False
+        if handle is None:
             return False
         if not self._turned.wait(_TURN_SECONDS):
             handle.cancel()
             return False
-        return self._wait(_CLEAN_UP_SECONDS)
+        return self._asked and self._wait(_CLEAN_UP_SECONDS)
 
     def _cancel(self) -> None:
         """On the loop, in the watched thread."""
-        self._turned.set()
-        if self._over or not self._due:
-            return
         loop = loop_run_by(self._watched)
         task = self.task or (None if loop is None else main_task_of(loop))
-        if task is not None and not task.done():
+        self._asked = self._due and not self._over and task is not None and not task.done()
+        self._turned.set()
+        if self._asked and task is not None:
             self.ended = True
             cancel(task)
 
     def _raises(self) -> bool:
-        if self._signal is None or self._over:
+        number = self._signal
+        if number is None or self._over:
             return False
-        signal.pthread_kill(self._watched, self._signal)
+        signal.pthread_kill(self._watched, number)
         return self._wait(_NOTICE_SECONDS)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
