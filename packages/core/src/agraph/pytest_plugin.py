@@ -13,7 +13,6 @@ import math
 import os
 import sys
 import traceback
-import unittest
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -178,6 +177,22 @@ class _Tests:
         return (yield from self._watched(item, "teardown"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """Let an async fixture that is cancelled end with an error that the other fixtures survive."""
+        __tracebackhide__ = True
+        original: Any = fixturedef.func
+        wrapped = _around_fixture(_bound(original, request), self)
+        if self._watch is None or wrapped is None:
+            return (yield)
+        fixturedef.func = wrapped  # type: ignore[misc]
+        try:
+            return (yield)
+        finally:
+            fixturedef.func = original  # type: ignore[misc]
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -194,7 +209,7 @@ class _Tests:
             self._watch.stop()
 
     def _watched(self, item: pytest.Item, phase: str) -> Generator[None, object, object]:
-        __tracebackhide__ = True
+        __tracebackhide__ = _is_foreign
         seconds = _seconds(item)
         if not seconds:
             return (yield)
@@ -202,7 +217,7 @@ class _Tests:
 
         item.stash[_TEXT] = ""
         # pytest lets no CancelledError end a finalizer: the others would not run.
-        watch = Watch(seconds, _error_in(phase), _giving_up(item), may_cancel=phase != "teardown")
+        watch = Watch(phase, seconds, _error, _giving_up(item), may_cancel=phase != "teardown")
         self._watch = watch
         try:
             result = yield
@@ -210,7 +225,7 @@ class _Tests:
             watch.close()
             item.stash[_TEXT] = watch.text if watch.ended else ""
             if watch.ended and not isinstance(error, (HungTestError, *_PASSED_ON)):
-                raise _error(watch, phase, error) from None
+                raise _error(watch, error) from None
             raise
         finally:
             watch.close()
@@ -225,22 +240,39 @@ class _Tests:
 
 
 _TEXT = pytest.StashKey[str]()
-# Somebody ends the whole run; or the test had been left before, and its coroutine is thrown away now.
-_PASSED_ON = (KeyboardInterrupt, SystemExit, pytest.exit.Exception, GeneratorExit)
+# Somebody ends the whole run.
+_PASSED_ON = (KeyboardInterrupt, SystemExit, pytest.exit.Exception)
 
 
-def _error_in(phase: str) -> Callable[[Watch], HungTestError]:
-    return lambda watch: _error(watch, phase)
+def _is_foreign(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    return not isinstance(excinfo.value, HungTestError)
 
 
-def _error(watch: Watch, phase: str, instead: BaseException | None = None) -> HungTestError:
-    text = f"the {phase} was ended after {watch.seconds:g} s. {watch.text}"
+def _error(watch: Watch, instead: BaseException | None = None) -> HungTestError:
+    """The error to fail with, instead of what the test raised when it was ended."""
+    from asyncio import CancelledError  # noqa: PLC0415
+
+    text = f"the {watch.what} was ended after {watch.seconds:g} s. {watch.text}"
     if watch.place:
         text += f"\n\nIts thread was here:\n\n{watch.place}"
-    if instead is not None and type(instead).__name__ != "CancelledError":
+    if isinstance(instead, BaseExceptionGroup):
+        # Several finalizers hung, each of which has told of itself; or one that pytest called twice.
+        hung, instead = instead.split(HungTestError)
+        text = "\n\n".join(dict.fromkeys(map(str, _leaves(hung)))) or text
+    if instead is not None and not isinstance(instead, CancelledError):
         raised = traceback.format_exception_only(instead)[-1].strip()
         text += f"\n\nWhen it was ended it raised {raised}"
     return HungTestError(text, pytrace=False)
+
+
+def _leaves(error: BaseException | None) -> Iterator[BaseException]:
+    ahead = [] if error is None else [error]
+    while ahead:
+        one = ahead.pop()
+        if isinstance(one, BaseExceptionGroup):
+            ahead += reversed(one.exceptions)
+        else:
+            yield one
 
 
 def _giving_up(item: pytest.Item) -> Callable[[Watch], None]:
@@ -267,7 +299,8 @@ def _instead(item: pytest.Function, wrapped: object) -> Iterator[None]:
     original: Any = item.obj
     case = getattr(original, "__self__", None)
     # pytest lets unittest look an async method up by its name
-    named = isinstance(case, unittest.IsolatedAsyncioTestCase)
+    unittest = sys.modules.get("unittest")
+    named = unittest is not None and isinstance(case, unittest.IsolatedAsyncioTestCase)
     item.obj = wrapped
     if named:
         setattr(case, item.name, wrapped)
@@ -302,14 +335,48 @@ def _around_async(function: Any, tests: _Tests, *, checks: bool) -> Any:  # noqa
     async def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         __tracebackhide__ = True
         leftover = _leftover() if checks else None
-        outcome = _Outcome(tests.watch)
-        outcome.find_task()
-        with outcome:
+        with _Outcome(tests.watch, in_task=True):
             result = await function(*args, **kwargs)
         if leftover is not None:
             await leftover.settle()
             _complain(leftover)
         return result
+
+    return run
+
+
+def _bound(function: Any, request: pytest.FixtureRequest) -> Any:  # noqa: ANN401
+    """A fixture that is a method, bound to the instance of this test, as pytest would bind it."""
+    instance = request.instance
+    if inspect.ismethod(function) and type(function.__self__) is type(instance):
+        return function.__func__.__get__(instance)
+    return function
+
+
+def _around_fixture(function: Any, tests: _Tests) -> Any:  # noqa: ANN401
+    """An async fixture whose setup and teardown end with the right exception; None if it is none."""
+    if inspect.iscoroutinefunction(function):
+        return _around_async(function, tests, checks=False)
+    if not inspect.isasyncgenfunction(function):
+        return None
+
+    @functools.wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        __tracebackhide__ = True
+        generator = function(*args, **kwargs)
+        with _Outcome(tests.watch, in_task=True):
+            value = await anext(generator)
+        try:
+            yield value
+        except GeneratorExit:
+            await generator.aclose()
+            raise
+        with _Outcome(tests.watch, in_task=True):
+            try:
+                value = await anext(generator)
+            except StopAsyncIteration:
+                return
+        yield value  # once too often, which is for the plugin that runs the fixture to say
 
     return run
 
@@ -329,26 +396,27 @@ def _complain(leftover: Leftover) -> None:
 class _Outcome:
     """Turns what comes of an ended test into an error, close to the test, before other plugins see it."""
 
-    def __init__(self, watch: Watch | None) -> None:
+    def __init__(self, watch: Watch | None, *, in_task: bool = False) -> None:
         self._watch = watch
+        self._in_task = in_task
 
-    def find_task(self) -> None:
+    def __enter__(self) -> None:
         """Note the task that runs the test, on asyncio's loops."""
         import asyncio  # noqa: PLC0415
 
-        if self._watch is not None and asyncio._get_running_loop() is not None:
+        if self._in_task and self._watch is not None and asyncio._get_running_loop() is not None:
             self._watch.task = asyncio.current_task()
-
-    def __enter__(self) -> None:
-        pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         watch = self._watch
-        if watch is None or not watch.ended or isinstance(error, _PASSED_ON):
+        if watch is None or isinstance(error, GeneratorExit):
+            return  # the test had been left before, and its coroutine is thrown away now
+        task, watch.task = watch.task, None
+        if not watch.ended or isinstance(error, _PASSED_ON):
             return
         from agraph._internal.testing.ending import uncancel  # noqa: PLC0415
 
-        uncancel(watch.task)
+        uncancel(task)
         watch.goes_on()
         if not isinstance(error, HungTestError):
-            raise _error(watch, "test", error) from None
+            raise _error(watch, error) from None

@@ -47,16 +47,18 @@ class Watch:
     3. If not even that helps (a call into C that never returns), `give_up` is called.
 
     Attributes:
+        what: What is watched, a word.
         seconds: After how many seconds.
         text: The report, once there is one.
         ended: Whether the test was interfered with. It is set by the watched thread alone, so a test that
             ends by itself in the last moment has not been ended.
-        task: The task that runs the test, where known.
+        task: The task to cancel, where known; whoever sets it turns the CancelledError into another.
         place: Where in the program its thread was, if no loop of it turned.
     """
 
     def __init__(
         self,
+        what: str,
         seconds: float,
         error: Callable[[Watch], BaseException],
         give_up: Callable[[Watch], None],
@@ -66,11 +68,13 @@ class Watch:
         """Begin to watch the calling thread.
 
         Args:
+            what: `setup`, `test` or `teardown`.
             seconds: After how many seconds to end what it does.
             error: Makes the exception to raise in it.
             give_up: Called, in another thread, when it cannot be ended.
-            may_cancel: Whether the CancelledError of a cancelled task is welcome.
+            may_cancel: Whether to cancel the main task of a loop where no task is known.
         """
+        self.what = what
         self.seconds = seconds
         self.text = ""
         self.ended = False
@@ -133,7 +137,8 @@ class Watch:
 
     def _cancels(self) -> bool:
         try:
-            loop = loop_run_by(self._watched) if self._may_cancel and not self._over else None
+            known = self._may_cancel or self.task is not None
+            loop = loop_run_by(self._watched) if known and not self._over else None
             handle = loop.call_soon_threadsafe(self._cancel) if loop is not None else None
         except Exception:  # noqa: BLE001 - a loop closed meanwhile, or of a strange kind: the signal is left
             return False
@@ -147,7 +152,8 @@ class Watch:
     def _cancel(self) -> None:
         """On the loop, in the watched thread."""
         loop = loop_run_by(self._watched)
-        task = self.task or (None if loop is None else main_task_of(loop))
+        main = main_task_of(loop) if loop is not None and self._may_cancel else None
+        task = self.task or main
         self._asked = self._due and not self._over and task is not None and not task.done()
         self._turned.set()
         if self._asked and task is not None:
