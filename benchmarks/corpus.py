@@ -11,6 +11,7 @@ A name and version that is there already is not fetched again.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -91,18 +92,11 @@ def fetch(requirement: str, *, sdist: bool = False) -> Path:
 
 
 def _download(requirement: str, directory: Path, *, sdist: bool) -> Path:
-    kinds = [["--no-binary", ":all:", "--no-build-isolation"]] if sdist else [["--only-binary", ":all:"], []]
+    name = requirement.partition("==")[0]
+    kinds = [["--no-binary", name]] if sdist else [["--only-binary", ":all:"], []]
     done = None
     for extra in kinds:
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-deps",
-            "--disable-pip-version-check",
-        ]
+        command = [*_pip(), "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
         done = subprocess.run(
             [*command, "-d", str(directory), *extra, requirement], capture_output=True, text=True, check=False
         )
@@ -111,6 +105,13 @@ def _download(requirement: str, directory: Path, *, sdist: bool) -> Path:
             return archives[0]
     last = (done.stderr.strip().splitlines() or ["no output"])[-1] if done else ""
     raise RuntimeError(f"{requirement}: {last}")
+
+
+def _pip() -> list[str]:
+    """This interpreter's pip, or the one on the path."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    return [shutil.which("pip") or "pip"]
 
 
 def _unpack(archive: Path, target: Path) -> None:

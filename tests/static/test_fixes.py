@@ -293,6 +293,23 @@ def test_owner_fixes_lead_to_the_owner_at_run_time(text: str):
     assert left == 0
 
 
+def test_a_wait_without_a_future_is_still_one():
+    text = FLIGHT.replace("if self._loading is not None:", "if self.hurry:").replace(
+        "asyncio.shield(self._loading)", "asyncio.wait_for(self._loading or asyncio.sleep(0, 1), 30)"
+    )
+    after = fixed(text, LintConfig(select=("AG108",)), unsafe=True)
+    assert "return await _awaited_by_wait(self._loading, asyncio.wait_for(" in after
+
+    async def main() -> int:
+        space: dict[str, object] = {}
+        exec(compile(after, "fixed.py", "exec"), space)
+        store = space["Store"]()
+        store.hurry = True
+        return await store.load()
+
+    assert asyncio.run(main()) == 1
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_waiters_get_the_owners_exception(newline: str):
     text = FLIGHT.replace("await self.release.wait()", "await self.fail()  # ä").replace("\n", newline)

@@ -37,7 +37,7 @@ _OWNERS = f"""\
 
 
 async def {WAIT_FOR_OWNER}(future, awaitable):
-    owner = {OWNERS}.get(future)
+    owner = {OWNERS}.get(future) if future is not None else None
     waiter = asyncio.current_task()
     if owner is None or owner is waiter:
         return await awaitable
