@@ -1,6 +1,6 @@
 """A process with triggers that makes children, in one of several ways.
 
-    python forking.py fork|multiprocessing|forkserver
+    python forking.py fork|multiprocessing|forkserver|spawn
 
 It says `ready` once the children have said who they are, a line each in the file `children`; it ends, and they
 do, when standard input does.
@@ -32,12 +32,6 @@ def work(gate):
         await closed.wait()
 
     asyncio.run(main())
-
-
-def work_installed(gate):
-    """A worker of a fresh interpreter: it has to install for itself."""
-    agraph.install()
-    work(gate)
 
 
 def fork(gate, keep):
@@ -77,7 +71,8 @@ def of_pipe(target, pipe):
 WAYS = {
     "fork": fork,
     "multiprocessing": with_multiprocessing("fork", work),
-    "forkserver": with_multiprocessing("forkserver", work_installed),
+    "forkserver": with_multiprocessing("forkserver", work),
+    "spawn": with_multiprocessing("spawn", work),
 }
 
 if __name__ == "__main__":

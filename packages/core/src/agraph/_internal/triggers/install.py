@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 from agraph._internal.errors import AgraphError
+from agraph._internal.triggers import multiprocessed
 from agraph._internal.triggers.report import Reporter, reason_of
 from agraph._internal.triggers.say import say
 from agraph._internal.triggers.server import SocketTrigger
@@ -37,7 +37,8 @@ def install(
     AGRAPH_DIRECTORY, AGRAPH_MAX_FILES. If that switches no trigger on either, these are: the signal USR2, and
     the socket in its usual place. `False`, and `off` in the environment, switch a trigger off.
 
-    A second call replaces what the first has installed. Children of `os.fork` have the same triggers.
+    A second call replaces what the first has installed. Children of `os.fork` and of `multiprocessing` have
+    the same triggers.
 
     Args:
         signal: Write a snapshot at this signal: `"USR2"`, `"SIGUSR2"` or a number. A handler that was there
@@ -73,6 +74,8 @@ def install(
     _State.hook()
     _State.current = Triggers(settings)
     _State.current.start(in_main=in_main)
+    multiprocessed.hand_down(settings)
+    multiprocessed.end_with(_State.current, _State.at_exit)
 
 
 def uninstall() -> None:
@@ -82,13 +85,14 @@ def uninstall() -> None:
     """
     current, _State.current = _State.current, None
     if current is not None:
+        multiprocessed.hand_down(None)
         current.stop()
 
 
 class Triggers:
     """The triggers of one process."""
 
-    def __init__(self, settings: Settings, parent: Triggers | None = None) -> None:
+    def __init__(self, settings: Settings, parent: Triggers | None = None, *, forked: bool = False) -> None:
         self._settings = settings
         self._writer = Writer(settings)
         self._reporter = Reporter(self._writer)
@@ -98,7 +102,7 @@ class Triggers:
         elif settings.signal is not None:
             self._signal = SignalTrigger(settings.signal)
         place, after = settings.socket, settings.stall_after
-        forked = parent is not None
+        forked = forked or parent is not None
         self._socket = None if place is None else SocketTrigger(place, self._writer.take, forked=forked)
         self._watchdog = None if after is None else Watchdog(after, self._writer.take, self._reporter)
 
@@ -146,18 +150,15 @@ class _State:
 
     current: Triggers | None = None
     hooked = False
-    finalized_in = 0
 
     @classmethod
     def hook(cls) -> None:
-        """Have the ends and the children of this process looked after; this cannot be taken back."""
+        """Have the end of this process and its forks looked after; this cannot be taken back."""
         if not cls.hooked:
             cls.hooked = True
             atexit.register(cls.at_exit)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=cls.in_child)
-        if "multiprocessing.util" in sys.modules:
-            cls.finalize_with_multiprocessing()
 
     @classmethod
     def at_exit(cls) -> None:
@@ -166,20 +167,22 @@ class _State:
 
     @classmethod
     def in_child(cls) -> None:
-        if cls.current is None:
-            return
-        cls.current = cls.current.in_child()
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None:
-            # A child that multiprocessing makes forgets the finalizers that it is born with, then calls this.
-            util.register_after_fork(cls.current, lambda _triggers: cls.finalize_with_multiprocessing())
+        if cls.current is not None:
+            cls.current = cls.current.in_child()
+            multiprocessed.end_with(cls.current, cls.at_exit)
 
-    @classmethod
-    def finalize_with_multiprocessing(cls) -> None:
-        """Be called when a child of multiprocessing ends: by `os._exit`, up to 3.12 past atexit."""
-        if cls.finalized_in != os.getpid():
-            cls.finalized_in = os.getpid()
-            sys.modules["multiprocessing.util"].Finalize(None, cls.at_exit, exitpriority=0)
+
+def install_in_child(settings: Settings) -> None:
+    """Install in a process that multiprocessing has started, as its parent has.
+
+    Args:
+        settings: Those of the parent.
+    """
+    _State.hook()
+    _State.current = Triggers(settings, forked=True)
+    _State.current.start(in_main=threading.current_thread() is threading.main_thread())
+    multiprocessed.hand_down(settings)
+    multiprocessed.end_with(_State.current, _State.at_exit)
 
 
 def _attempt(step: Callable[..., None], *arguments: object) -> None:
