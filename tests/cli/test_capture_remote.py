@@ -6,13 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
-from running import command_line, hung, line_of, needs_3_14, needs_proc, started, state_of, until
+from running import HUNG, command_line, hung, line_of, needs_3_14, needs_proc, started, state_of, until
 
 import agraph as library
 from agraph_cli.attach.nudge import nudge
+from agraph_cli.attach.target import descendants
 
 pytestmark = [needs_3_14, needs_proc]
 
@@ -235,3 +237,38 @@ def test_a_process_in_a_mount_namespace_of_its_own(agraph, tmp_path):
     assert "Deadlock: t1 and t2 wait for each other" in agraph.out
     assert "by its own main thread" in agraph.err
     assert list(inside.iterdir()) == []
+
+
+def test_a_process_in_a_process_namespace_of_its_own(agraph):
+    command = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"]
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*command, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("process namespaces cannot be made here: that needs root")
+    with started(*command, sys.executable, HUNG, "idle") as process:
+        [pid] = descendants(process.pid)
+        assert agraph(f"capture {pid}").code == 0
+    assert "Deadlock: t1 and t2 wait for each other" in agraph.out
+    assert library.load(f"agraph-{pid}.json").process.pid == 1
+
+
+def test_root_captures_a_process_of_another_user(agraph, tmp_path):
+    nobody = 65534
+    if os.geteuid() != 0:
+        pytest.skip("only root runs programs as somebody else")
+    if subprocess.run(
+        [sys.executable, HUNG, "exit"], user=nobody, capture_output=True, check=False
+    ).returncode:
+        pytest.skip("another user cannot run this Python or read this test")
+    place = tmp_path / "his"
+    place.mkdir()
+    os.chown(place, nobody, nobody)
+    with hung("idle", user=nobody, group=nobody, extra_groups=[], env={"TMPDIR": str(place)}) as process:
+        assert agraph(f"capture {process.pid}").code == 0
+    assert "Deadlock: t1 and t2 wait for each other" in agraph.out
+    # He could replace what lies in his own folder: the one that is shared is taken, and left as it was.
+    assert list(place.iterdir()) == []
+    assert [
+        path for path in Path(tempfile.gettempdir()).glob("agraph-*") if path.stat().st_uid == nobody
+    ] == []

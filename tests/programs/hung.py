@@ -148,6 +148,7 @@ KINDS = {
     "fork": fork,
     "uvloop": on_uvloop,
     "bare": spins,
+    "exit": lambda: None,
     "input": input_,
     "commands": lambda: asyncio.run(commands()),
 }

@@ -1,4 +1,4 @@
-"""What runs on an interpreter of the target's version: `python -I -S by_target.py ACTION PID [...]`.
+"""What runs on an interpreter of the target's version: `python -I -S - ACTION PID [...] < by_target.py`.
 
 `sys.remote_exec` and the unwinder only work between interpreters of one version. Prints one JSON object.
 """
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> dict[str, Any]:
     """Do one thing.
 
     Args:
-        arguments: `exec PID SCRIPT PACKAGE`, `cancel PID` or `unwind PID`.
+        arguments: `exec PID SCRIPT [PACKAGE]`, `cancel PID` or `unwind PID`.
 
     Returns:
         What to print.
@@ -32,17 +32,18 @@ def main(arguments: list[str]) -> dict[str, Any]:
         return {"error": str(error), "type": type(error).__name__}
 
 
-def execute(pid: int, script: str, package: str) -> dict[str, Any]:
+def execute(pid: int, script: str, package: str = "") -> dict[str, Any]:
     """Have a process run a script, once it comes to it.
 
     Args:
         pid: The process.
         script: The script, where the process finds it.
-        package: The folder of the package that the script imports; it is compiled here and not there.
+        package: The folder of the package that the script imports, to be compiled here and not there.
     """
-    import compileall
+    if package:
+        import compileall
 
-    compileall.compile_dir(package, quiet=2)
+        compileall.compile_dir(package, quiet=2)
     sys.remote_exec(pid, script)  # type: ignore[attr-defined]
     return {}
 

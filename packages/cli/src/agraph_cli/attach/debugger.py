@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def capture(target: Target, request: Request, room: Room) -> Shot:
         raise AttachError(f"process {tracer(target.pid)} already traces process {target.pid}")
     script = payload(room, request, "run_in_thread")
     code = f"exec(compile(open({script!r}).read(), 'agraph', 'exec'), {{'__name__': 'agraph_attached'}})"
-    said = _run(gdb, target, room, request, _commands(target, code))
+    said = _run(gdb, target, request, _commands(target, code))
     _wait(target, room, request, said)
     return Shot(parse(target, read_answer(target, room)), "by a thread that gdb had it start")
 
@@ -70,7 +71,7 @@ def _commands(target: Target, code: str) -> list[str]:
     return [*(f"set {one}" for one in settings), *calls, "detach", "quit"]
 
 
-def _run(gdb: str, target: Target, room: Room, request: Request, commands: list[str]) -> str:
+def _run(gdb: str, target: Target, request: Request, commands: list[str]) -> str:
     """Run gdb; returns what it said. It is asked to end, not killed: it has the process in its hands."""
     arguments = [
         gdb,
@@ -86,7 +87,7 @@ def _run(gdb: str, target: Target, room: Room, request: Request, commands: list[
     for command in commands:
         arguments += ["-ex", command]
     with (
-        room.outside.joinpath("gdb").open("w+", encoding="utf-8", errors="replace") as log,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log,
         subprocess.Popen(  # noqa: S603 - the gdb on PATH
             arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         ) as process,

@@ -89,6 +89,7 @@ class Guest:
         """Only children are in a process namespace that was joined."""
         child = os.fork()
         if child:
+            os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # subprocess waits for the end of one of them
             _, status = os.waitpid(child, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
         self._libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

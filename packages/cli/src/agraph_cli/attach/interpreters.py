@@ -19,7 +19,6 @@ from agraph_cli.attach.target import DELETED, denied
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agraph_cli.attach.room import Room
     from agraph_cli.attach.target import Target
 
 SCRIPT = Path(__file__).with_name("by_target.py")
@@ -45,12 +44,11 @@ class _Interpreter:
     foreign: bool
 
 
-def ask(target: Target, room: Room, *arguments: str, seconds: float) -> dict[str, Any]:
+def ask(target: Target, *arguments: str, seconds: float) -> dict[str, Any]:
     """Have `by_target` do one thing.
 
     Args:
         target: The process.
-        room: Its folder.
         arguments: The action, and what comes after the pid.
         seconds: For how long at most.
 
@@ -61,11 +59,9 @@ def ask(target: Target, room: Room, *arguments: str, seconds: float) -> dict[str
         DisabledError: The target takes no scripts.
         AttachError: It cannot be done.
     """
-    script = room.inside + "/by_target.py" if room.has("by_target.py") else ""
-    script = script or room.put("by_target.py", SCRIPT.read_text(encoding="utf-8"))
     failures: list[str] = []
     for interpreter in _interpreters(target):
-        answer = _ask_one(target, interpreter, (script, *arguments), seconds)
+        answer = _ask_one(target, interpreter, arguments, seconds)
         if "error" not in answer:
             return answer
         _give_up_where_final(target, answer)
@@ -98,14 +94,14 @@ def _interpreters(target: Target) -> Iterator[_Interpreter]:
 def _ask_one(
     target: Target, interpreter: _Interpreter, arguments: tuple[str, ...], seconds: float
 ) -> dict[str, Any]:
-    script, action, *rest = arguments
+    action, *rest = arguments
     pid = target.inner_pid if target.root else target.pid
-    command = [interpreter.path, "-I", "-S", script, action, str(pid), *rest]
+    command = [interpreter.path, "-I", "-S", "-", action, str(pid), *rest]
     try:
-        with Guest(target, foreign=interpreter.foreign) as guest:
+        with SCRIPT.open("rb") as script, Guest(target, foreign=interpreter.foreign) as guest:
             done = subprocess.run(  # noqa: S603 - Guest sees to what root must not run
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=script,  # no path, where somebody could put another file
                 capture_output=True,
                 timeout=seconds,
                 check=False,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import compileall
+import errno
 import hashlib
 import importlib.util
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -20,21 +23,29 @@ if TYPE_CHECKING:
     from agraph_cli.attach.target import Target
 
 _MAX_BYTES = 2 * 1024**3
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 
 
 class Room:
     """The folder, there as long as the `with` block lasts.
 
+    It is used by its descriptor, and so are the folders above it where root works for somebody else: who owns
+    a folder can put a link in its place at any time.
+
     Attributes:
-        outside: Where we see it.
         inside: Where the target sees it.
+        outside: Where we see it.
         digest: Names the version of the package `agraph` in it.
+        is_for_another: Whether root made it for somebody who is not root here.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
-        self.outside = Path()
+        self.is_for_another = os.geteuid() == 0 and (target.uid != 0 or bool(target.root))
+        self._parent = self._own = -1
+        self._name = ""
         self.inside = ""
+        self.outside = Path()
         self.digest = ""
 
     def __enter__(self) -> Room:  # noqa: PYI034 - typing.Self costs an import
@@ -43,13 +54,14 @@ class Room:
         Raises:
             AttachError: The target has no folder that we can write to.
         """
-        self.outside, self.inside = self._made()
         try:
+            self._make()
             core = _core()
-            shutil.copytree(
-                core, self.outside / "agraph", ignore=shutil.ignore_patterns("schema", "py.typed")
-            )
+            place = self.outside / "agraph"
+            shutil.copytree(core, place, ignore=shutil.ignore_patterns("schema", "py.typed"))
             self.digest = _digest(core)
+            if self._target.python == sys.version_info[:2]:
+                compileall.compile_dir(place, quiet=2)
             self._give()
         except BaseException:
             self.__exit__(None, None, None)
@@ -59,33 +71,65 @@ class Room:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self.outside, ignore_errors=True)
+        if self._name:
+            shutil.rmtree(self._name, ignore_errors=True, dir_fd=self._parent)
+        for handle in (self._own, self._parent):
+            if handle >= 0:
+                os.close(handle)
+        self._own = self._parent = -1
 
-    def _made(self) -> tuple[Path, str]:
+    def _make(self) -> None:
         reasons = []
         given = self._target.environ.get("TMPDIR", "")
         folders = [given] if given.startswith("/") else []
         for folder in (*folders, "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108 - looked at from the target's side
             try:
-                made = tempfile.mkdtemp(prefix="agraph-", dir=f"{self._target.root}{folder}")
+                self._parent = self._opened(folder)
+                self._name = Path(
+                    tempfile.mkdtemp(prefix="agraph-", dir=f"/proc/self/fd/{self._parent}")
+                ).name
             except OSError as error:
                 reasons.append(f"{folder}: {error.strerror}")
             else:
-                return Path(made), made.removeprefix(self._target.root)
+                self._own = os.open(self._name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._parent)
+                self.outside = Path(f"/proc/self/fd/{self._own}")
+                self.inside = f"{folder.rstrip('/')}/{self._name}"
+                return
         raise AttachError(
             f"process {self._target.pid} has no temporary folder to write to ({'; '.join(reasons)})",
             "give it one: in a container, --tmpfs /tmp",
         )
 
+    def _opened(self, folder: str) -> int:
+        if self._parent >= 0:
+            os.close(self._parent)
+            self._parent = -1
+        if not self.is_for_another:
+            return os.open(f"{self._target.root}{folder}", _FOLDER)
+        handle = os.open(self._target.root or "/", _FOLDER)
+        for part in Path(folder).parts[1:]:
+            try:
+                handle, above = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=handle), handle
+            except OSError:
+                os.close(handle)
+                raise
+            os.close(above)
+        found = os.fstat(handle)
+        if not found.st_mode & stat.S_ISVTX and (found.st_uid != 0 or found.st_mode & 0o022):
+            os.close(handle)
+            raise PermissionError(errno.EPERM, "others can replace files in it")
+        return handle
+
     def _give(self) -> None:
-        """Make it the target's own, where we are somebody else."""
-        if os.geteuid() == 0 and (self._target.uid, self._target.gid) != (0, 0):
+        """Make it the target's own, where we are somebody else; the folder last, as from then on it is."""
+        if self.is_for_another:
             for at, folders, files in os.walk(self.outside):
-                for name in (".", *folders, *files):
-                    os.chown(Path(at, name), self._target.uid, self._target.gid)
+                for name in (*folders, *files):
+                    os.chown(Path(at, name), self._target.uid, self._target.gid, follow_symlinks=False)
+            os.fchown(self._own, self._target.uid, self._target.gid)
 
     def put(self, name: str, text: str) -> str:
-        """Write a file.
+        """Write a file that is not there yet.
 
         Args:
             name: Its name.
@@ -94,10 +138,11 @@ class Room:
         Returns:
             Where the target sees it.
         """
-        path = self.outside / name
-        path.write_text(text, encoding="utf-8")
-        if os.geteuid() == 0:
-            os.chown(path, self._target.uid, self._target.gid)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(name, flags, 0o600, dir_fd=self._own), "w", encoding="utf-8") as file:
+            file.write(text)
+            if self.is_for_another:
+                os.fchown(file.fileno(), self._target.uid, self._target.gid)
         return f"{self.inside}/{name}"
 
     def has(self, name: str) -> bool:

@@ -20,7 +20,6 @@ from agraph_cli.attach.model import AttachError, Shot
 
 if TYPE_CHECKING:
     from agraph_cli.attach.model import Request
-    from agraph_cli.attach.room import Room
     from agraph_cli.attach.target import Target
 
 FIRST_PYTHON = (3, 14)
@@ -33,13 +32,12 @@ _ALL = {"TaskGroup.__aexit__", "TaskGroup._aexit", "wait_for", "timeout"}
 _SLEEPS = {"sleep", "__sleep0"}
 
 
-def capture(target: Target, request: Request, room: Room, reason: str = "") -> Shot:
+def capture(target: Target, request: Request, reason: str = "") -> Shot:
     """Read a process.
 
     Args:
         target: The process.
         request: How to capture.
-        room: Its folder.
         reason: Why nothing better could be had; empty when this is what was asked for.
 
     Returns:
@@ -51,7 +49,7 @@ def capture(target: Target, request: Request, room: Room, reason: str = "") -> S
     if target.python is None or target.python < FIRST_PYTHON:
         raise AttachError(f"process {target.pid} runs {target.version}: this way needs Python 3.14 or later")
     start, start_monotonic = time.time(), time.monotonic()
-    found = ask(target, room, "unwind", seconds=_SECONDS)
+    found = ask(target, "unwind", seconds=_SECONDS)
     if not found["threads"] and not found["tasks"]:
         raise AttachError(
             f"process {target.pid} cannot be read: {'; '.join(found['errors']) or 'it has no threads'}"

@@ -62,21 +62,21 @@ def _over_socket(target: Target, request: Request) -> Shot:
 
 
 def _from_outside(target: Target, request: Request) -> Shot:
+    if request.via == "unwinder":
+        return unwinder.capture(target, request)
     with Room(target) as room:
         if request.via == "gdb":
             return debugger.capture(target, request, room)
-        if request.via == "unwinder":
-            return unwinder.capture(target, request, room)
         return remote.capture(target, request, room)
 
 
 def _unprepared(target: Target, request: Request) -> Shot:
     if target.python is not None and target.python >= remote.FIRST_PYTHON:
-        with Room(target) as room:
-            try:
+        try:
+            with Room(target) as room:
                 return remote.capture(target, request, room)
-            except NotAnsweredError as error:
-                return _read(target, request, room, error)
+        except NotAnsweredError as error:
+            return _read(target, request, error)
     if signalled.signal_of(target) is not None:
         return signalled.capture(target, request)
     raise AttachError(
@@ -87,9 +87,9 @@ def _unprepared(target: Target, request: Request) -> Shot:
     )
 
 
-def _read(target: Target, request: Request, room: Room, reason: NotAnsweredError) -> Shot:
+def _read(target: Target, request: Request, reason: NotAnsweredError) -> Shot:
     try:
-        shot = unwinder.capture(target, request, room, reason.message)
+        shot = unwinder.capture(target, request, reason.message)
     except AttachError as error:
         raise AttachError(f"{reason.message}; and {error.message}", reason.hint) from None
     shot.notes.append(reason.message)
