@@ -147,6 +147,12 @@ def test_all_processes_of_a_user(agraph, idle, monkeypatch):
     assert second.split()[0] == str(bare.pid)
 
 
+def test_all_of_none(agraph, monkeypatch):
+    monkeypatch.setattr(target, "pids", lambda: [os.getpid()])
+    assert agraph("capture --all").code == 2
+    assert agraph.err.startswith("error: no other Python process of yours runs here\n")
+
+
 def test_a_process_without_asyncio_is_told(monkeypatch):
     program = "import time; print('ready', flush=True); time.sleep(3600)"
     with started(sys.executable, "-S", "-c", program) as process:

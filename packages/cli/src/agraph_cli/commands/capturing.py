@@ -71,6 +71,10 @@ def processes(pids: Sequence[int], files: Iterable[str], *, children: bool, ever
     if everything:
         own = [pid for pid in processes_.pids() if processes_.owner(pid) == os.geteuid()]
         found += [pid for pid in _python_among(own) if pid != os.getpid()]
+        if not found:
+            raise CommandError(
+                "no other Python process of yours runs here", hint="as root, those of root are looked for"
+            )
     elif not found:
         raise CommandError("no process is named", hint="give a process id, or --all")
     return list(dict.fromkeys(found))
