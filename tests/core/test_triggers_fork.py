@@ -44,6 +44,17 @@ def test_parent_and_children(folder, way):
         assert not one.socket().exists()
 
 
+def test_the_parent_removes_what_killed_children_leave(folder):
+    with victim(folder, "-W", "ignore", PROGRAMS / "forking.py", "fork", AGRAPH_SOCKET="1") as one:
+        children = [int(line) for line in (folder / "children").read_text().split()]
+        for pid in children:
+            until(one.socket(pid).exists)
+            os.kill(pid, signal.SIGKILL)
+        one.process.stdin.close()
+        assert one.process.wait(60) == 0
+        assert list(one.socket().parent.iterdir()) == []
+
+
 def test_a_path_of_ones_own(folder):
     with victim(
         folder, "-W", "ignore", PROGRAMS / "forking.py", "fork", AGRAPH_SOCKET=str(folder / "own.sock")

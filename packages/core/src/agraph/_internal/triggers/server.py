@@ -101,6 +101,8 @@ class SocketTrigger:
         listener.close()
         with suppress(OSError):
             path.unlink()
+        if not self._place and not self._forked:  # children that were killed have left theirs
+            remove_stale_sockets(path.parent)
 
     def _listen(self) -> socket.socket:
         path = self._own_path()
@@ -173,8 +175,9 @@ class SocketTrigger:
 
     def _response(self, client: socket.socket) -> tuple[dict[str, Any], bytes]:
         try:
+            line = _read_line(client)  # first: who is refused before it has asked may not hear of it
             _check_peer(client)
-            request = _parse(_read_line(client))
+            request = _parse(line)
             if request["command"] == "ping":
                 return {"ok": True, "length": 0, "pid": os.getpid(), "agraph": __version__}, b""
             snapshot = self._take(request.get("max_tasks"), request.get("max_seconds"))
