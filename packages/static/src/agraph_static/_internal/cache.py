@@ -27,6 +27,10 @@ Entry = list[Any]
 """Time of change in ns, size in bytes, digest, findings as plain data."""
 
 
+Version = tuple[int, int, str]
+"""Time of change in ns, size in bytes, digest of the content."""
+
+
 class Cache:
     """The entries of one configuration."""
 
@@ -50,6 +54,26 @@ class Cache:
         if isinstance(loaded, dict):
             self._entries = loaded
 
+    @staticmethod
+    def status_of(path: str) -> tuple[int, int] | None:
+        """Time of change and size of a file; None when it is gone."""
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size
+
+    @staticmethod
+    def version_of(status: tuple[int, int] | None, data: bytes) -> Version:
+        """What tells this content of a file from another.
+
+        Args:
+            status: What `status_of` said before the file was read.
+            data: What was read.
+        """
+        time = status[0] if status is not None else -1
+        return time, len(data), hashlib.blake2b(data, digest_size=16).hexdigest()
+
     def unchanged(self, path: str) -> list[Finding] | None:
         """The findings of a file that was not touched since; None when it has to be read.
 
@@ -59,33 +83,30 @@ class Cache:
         entry = self._entries.get(os.path.abspath(path))
         if entry is None:
             return None
-        try:
-            status = os.stat(path)
-        except OSError:
-            return None
-        if (status.st_mtime_ns, status.st_size) != (entry[0], entry[1]):
+        if self.status_of(path) != (entry[0], entry[1]):
             return None
         return [_to_finding(one, path) for one in entry[3]]
 
-    def same_content(self, path: str, data: bytes) -> list[Finding] | None:
+    def same_content(self, path: str, version: Version) -> list[Finding] | None:
         """The findings of a file that was touched but holds what it held; None when it is another."""
         entry = self._entries.get(os.path.abspath(path))
-        if entry is None or entry[2] != _digest(data):
+        if entry is None or entry[2] != version[2]:
             return None
         findings = [_to_finding(one, path) for one in entry[3]]
-        self.store(path, data, findings)
+        self.store(path, version, findings)
         return findings
 
-    def store(self, path: str, data: bytes, findings: list[Finding]) -> None:
-        """Remember the findings of a file that was just read."""
-        try:
-            status = os.stat(path)
-        except OSError:
+    def store(self, path: str, version: Version, findings: list[Finding]) -> None:
+        """Remember the findings of a file, unless it has changed since it was read.
+
+        Args:
+            path: The file as given.
+            version: What `version_of` said when it was read.
+            findings: What was found in it.
+        """
+        if self.status_of(path) != version[:2]:
             return
-        if status.st_size != len(data):
-            return  # it changed under the run
-        plain = [_from_finding(one) for one in findings]
-        self._entries[os.path.abspath(path)] = [status.st_mtime_ns, status.st_size, _digest(data), plain]
+        self._entries[os.path.abspath(path)] = [*version, [_from_finding(one) for one in findings]]
         self._changed = True
 
     def save(self) -> None:
@@ -104,10 +125,6 @@ class Cache:
             os.replace(file.name, self._file)
         except OSError:
             return
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _own_digest() -> str:

@@ -8,7 +8,7 @@ from agraph_static._internal import suppress, triage
 from agraph_static._internal.config import LintConfig
 from agraph_static._internal.depth import without_deep_statements
 from agraph_static._internal.model import CONFIDENCES, Finding
-from agraph_static._internal.narrow import narrowed
+from agraph_static._internal.narrow import narrowed, without_data
 from agraph_static._internal.registry import all_rules, selected_codes
 from agraph_static._internal.source import decode, parse, syntax_finding, without_collection
 
@@ -64,6 +64,7 @@ def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
 
 def _decide(tree: ast.Module, text: str, path: str, config: LintConfig) -> list[Finding]:
     """Find what libcst's tree holds; of a big file only what the skeleton's findings are about is read."""
+    text = without_data(tree, text)
     shallow = without_deep_statements(tree, text)
     if shallow is not text:
         return _select(run_rules(shallow, path, config), config)

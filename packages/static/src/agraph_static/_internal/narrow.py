@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from agraph_static._internal.model import Finding
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DATA = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.USub, ast.Load)
+_BIG = 500_000
+"""Characters from which on it pays to look for tables."""
+
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 
 
@@ -52,6 +56,41 @@ def narrowed(tree: ast.Module, text: str, findings: Iterable[Finding]) -> str:
         for number in range(first - 1, last):
             lines[number] = _blank(lines[number])
     return "".join(lines)
+
+
+def without_data(tree: ast.Module, text: str) -> str:
+    """The text without the module's tables of constants, which are also taken out of the tree.
+
+    Args:
+        tree: The standard parser's tree of the text; it is changed.
+        text: The source.
+
+    Returns:
+        The text itself when it is short or there are none, else one with the same lines.
+    """
+    if len(text) < _BIG:
+        return text
+    data = [node for node in tree.body if _is_data(node)]
+    if not data:
+        return text
+    dropped = {id(node) for node in data}
+    tree.body = [node for node in tree.body if id(node) not in dropped]
+    kept = {line for node in tree.body for line in (_first_line(node), node.end_lineno)}
+    lines = lines_of(text)
+    for node in data:
+        for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+            if number not in kept:
+                lines[number - 1] = _blank(lines[number - 1])
+    return "".join(lines)
+
+
+def _is_data(node: ast.stmt) -> bool:
+    """Whether a statement binds a name to constants, None excepted: that stands for what comes later."""
+    if not isinstance(node, ast.Assign) or not all(isinstance(one, ast.Name) for one in node.targets):
+        return False
+    if isinstance(node.value, ast.Constant):
+        return node.value.value is not None
+    return all(isinstance(one, _DATA) for one in ast.walk(node.value))
 
 
 def _first_line(node: ast.stmt) -> int:

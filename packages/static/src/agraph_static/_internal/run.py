@@ -15,7 +15,10 @@ from agraph_static._internal.pool import Pool
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agraph_static._internal.cache import Cache
+    from agraph_static._internal.cache import Cache, Version
+
+MOST_BYTES = 3_000_000
+"""A bigger file is generated as a rule, and the standard parser's tree of it takes half a gigabyte."""
 
 PARSE_ALL_BYTES = 4_000_000
 """Up to this size, found files that cannot hold a finding are parsed too, for AG001: about a second."""
@@ -39,8 +42,9 @@ def lint_paths(
 
     Returns:
         The findings and how many files were checked, skipped and failed. Paths that cannot be read are among
-        `errors`; the other files are linted all the same. In a tree with more than 4 MB of files that
-        cannot hold a finding, those are not parsed, and a note says so.
+        `errors`; the other files are linted all the same. Files of more than 3 MB are skipped with a note, or
+        an error if they were named. In a tree with more than 4 MB of files that cannot hold a finding, those
+        are not parsed, and a note says so.
     """
     config = config or LintConfig()
     given = [os.fspath(path) for path in paths]
@@ -48,18 +52,17 @@ def lint_paths(
     run = _Run(config, _open_cache(cache_dir, config) if cache_dir is not None else None)
     pool = Pool(config, jobs)
     try:
-        for file in sorted(found.files, key=_size, reverse=True):
-            run.look(file, pool, named=file in given)
+        for size, file in sorted(((_size(file), file) for file in found.files), reverse=True):
+            run.look(file, pool, size, named=file in given)
         run.lint(pool)
     except BaseException:
         pool.close()
         raise
     findings = sorted(_PerFileIgnores(config).keep_all(run.findings), key=sort_key)
     errors = (*found.errors, *run.errors)
-    checked = len(found.files) - len(run.errors)
-    return LintResult(
-        tuple(findings), checked, found.skipped, len(errors), errors, (*found.notes, *run.notes)
-    )
+    checked = len(found.files) - len(run.errors) - run.skipped
+    skipped = found.skipped + run.skipped
+    return LintResult(tuple(findings), checked, skipped, len(errors), errors, (*found.notes, *run.notes))
 
 
 def _size(file: str) -> int:
@@ -85,24 +88,40 @@ class _Run:
         self.findings: list[Finding] = []
         self.errors: list[FileError] = []
         self.notes: list[str] = []
+        self.skipped = 0
+        self.versions: dict[str, Version] = {}
         self.others: list[tuple[str, int]] = []
 
-    def look(self, file: str, pool: Pool, *, named: bool) -> None:
+    def look(self, file: str, pool: Pool, size: int, *, named: bool) -> None:
         """Take a file's findings from the cache, or give it to the pool."""
         known = self.cache.unchanged(file) if self.cache is not None else None
         if known is not None:
             self.findings.extend(known)
             return
+        if size > MOST_BYTES:
+            self._leave_out(file, size, named=named)
+            return
+        status = self.cache.status_of(file) if self.cache is not None else None
         data = self._read(file)
         if data is None:
             return
-        known = self.cache.same_content(file, data) if self.cache is not None else None
+        if self.cache is not None:
+            self.versions[file] = self.cache.version_of(status, data)
+            known = self.cache.same_content(file, self.versions[file])
         if known is not None:
             self.findings.extend(known)
         elif named or triage.may_matter(data, self.wrappers) or b"agraph:" in data:
             pool.add(file, len(data))
         else:
             self.others.append((file, len(data)))
+
+    def _leave_out(self, file: str, size: int, *, named: bool) -> None:
+        said = f"{size / 1e6:.1f} MB are more than the {MOST_BYTES / 1e6:.0f} MB that are linted"
+        if named:
+            self.errors.append(FileError(file, f"too big: {said}", "split the file, or leave it out"))
+        else:
+            self.skipped += 1
+            self.notes.append(f"skipped {file}: {said}")
 
     def _read(self, file: str) -> bytes | None:
         try:
@@ -135,9 +154,7 @@ class _Run:
 
     def _remember(self, file: str, findings: list[Finding]) -> None:
         if self.cache is not None:
-            data = self._read(file)
-            if data is not None:
-                self.cache.store(file, data, findings)
+            self.cache.store(file, self.versions[file], findings)
 
 
 class _PerFileIgnores:

@@ -34,7 +34,7 @@ _WAKE = (b".set()", b".set,", b".set)", b"put_nowait", b".put(", b".put)", b".pu
 _PRIMITIVES = (b"Event", b"Queue", b"Semaphore", b"Lock", b"Condition")
 _EDGES = (b"future_add_to_awaited_by", b"future_discard_from_awaited_by")
 _SUSPEND = (b"await", b"async with", b"async for")
-_COROUTINES = (b"async ", b"await", b"coroutine", b"yield", b"uture")
+_COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
 _ROUNDS = 2
 """How many calls away from a callback or a task's body a completion is followed, as in the rules."""
 
@@ -64,7 +64,7 @@ def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0
     if _any(_REGISTER, data) and (_any(_COMPLETE, data) or _any(_WAKE, data)):
         return True
     if (
-        (b"Event" in data and b".set()" in data and b"await" in data)
+        (b"Event" in data and b".set()" in data and b".wait(" in data and b"await" in data)
         or _any(_CHAIN, data)
         or _any(_EDGES, data)
     ):
@@ -73,7 +73,7 @@ def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0
         return True
     if b"run_coroutine_threadsafe" in data and b".result(" in data and b"async def" in data:
         return True
-    if (b"all_tasks" in data or b"current_task" in data) and b"await" in data:
+    if (b"all_tasks" in data or b"current_task" in data) and b"await" in data and _awaits_itself(data):
         return True
     return _any([name.rpartition(".")[2].encode() for name in wrappers], data)
 
