@@ -20,6 +20,8 @@ from agraph._internal.model import Site
 from agraph._internal.source import Sources
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agraph._internal.builder import Builder
     from agraph._internal.holders import Standing
     from agraph._internal.model import Node
@@ -35,7 +37,7 @@ _INFERRED = "its holder is inferred from the source"
 _DEPTH = 3
 
 
-def infer_holders(builder: Builder, resources: Resources, facts: list[TaskFacts]) -> None:
+def infer_holders(builder: Builder, resources: Resources, facts: Sequence[TaskFacts]) -> None:
     """Find holders in the source, for locks and semaphores whose holders are not known.
 
     Args:
@@ -85,7 +87,7 @@ class _Inference:
         self._found: set[tuple[int, int]] = set()
         self._idle_stacks: set[int | None] = set()
 
-    def run(self, facts: list[TaskFacts]) -> None:
+    def run(self, facts: Sequence[TaskFacts]) -> None:
         nodes = self._builder.nodes
         for fact in facts:
             node = nodes[fact.number]

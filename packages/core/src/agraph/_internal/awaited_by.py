@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agraph._internal.compat import HAS_NATIVE_AWAITED_BY
 from agraph._internal.futures import (
     C_FUTURE,
+    C_TASK,
+    HAS_C_PART,
     PY_FUTURE,
     PY_TASK,
     callbacks_of,
@@ -55,7 +57,24 @@ if HAS_NATIVE_AWAITED_BY and not TYPE_CHECKING:
 else:
     from agraph._internal.record import declared, future_add_to_awaited_by, future_discard_from_awaited_by
 
-__all__ = ["awaited_by", "declared", "future_add_to_awaited_by", "future_discard_from_awaited_by"]
+
+def with_declared(tasks: Iterable[Any]) -> Iterator[tuple[int, Iterable[object]]]:
+    """The tasks that somebody is recorded to wait for: the position of each, and who that is."""
+    native = HAS_NATIVE_AWAITED_BY and HAS_C_PART
+    for position, task in enumerate(tasks):
+        # Of an exact C task, the slot itself: there may be very many.
+        waiters = task._asyncio_awaited_by if native and type(task) is C_TASK else declared(task)
+        if waiters:
+            yield position, waiters
+
+
+__all__ = [
+    "awaited_by",
+    "declared",
+    "future_add_to_awaited_by",
+    "future_discard_from_awaited_by",
+    "with_declared",
+]
 
 
 class _Meaning(NamedTuple):

@@ -26,6 +26,9 @@ class Builder:
         sites: The tables of places and stacks.
         nodes: The rows so far, by id; None where an id is given but the row is not made yet.
         edges: The rows so far.
+        waiters: By the id of a node, the nodes with an edge to it. Whoever adds to `edges` adds here too.
+        leading: The ids of the nodes other than tasks with an edge to another one; of some tasks too.
+        holders: By the id of a lock, semaphore or resource, the nodes that hold it.
         errors: What could not be read.
     """
 
@@ -33,6 +36,9 @@ class Builder:
         self.sites = Sites()
         self.nodes: list[Node | None] = []
         self.edges: list[Edge] = []
+        self.waiters: dict[int, list[int]] = {}
+        self.holders: dict[int, list[int]] = {}
+        self.leading: set[int] = set()
         self.errors: list[str] = []
         self._ids: dict[Hashable, int] = {}
         self._kept: list[object] = []
@@ -79,6 +85,10 @@ class Builder:
     ) -> None:
         """Add an edge."""
         self.edges.append(new_row(Edge, (waiter, awaited, kind, confidence, site)))
+        self.waiters.setdefault(awaited, []).append(waiter)
+        self.leading.add(waiter)
+        if kind == "held_by":
+            self.holders.setdefault(waiter, []).append(awaited)
 
     def error(self, sentence: str) -> None:
         """Note what could not be read; beyond a bound only that there is more."""

@@ -23,7 +23,7 @@ from agraph._internal.parties import find_parties
 from agraph._internal.process import this_process
 from agraph._internal.resources import Resources
 from agraph._internal.structural import connect_declared
-from agraph._internal.task_rows import LoopFacts, TaskFacts, TaskReader, current_tasks
+from agraph._internal.task_rows import Facts, LoopFacts, TaskReader, current_tasks
 from agraph._internal.version import __version__
 
 if TYPE_CHECKING:
@@ -80,12 +80,14 @@ def capture(
         ),
         sites=tuple(work.builder.sites.sites),
         stacks=tuple(work.builder.sites.stacks),
-        nodes=tuple(node for node in work.builder.nodes if node is not None),
+        nodes=tuple(filter(None, work.builder.nodes)),
         edges=tuple(work.builder.edges),
         agraph=__version__,
     )
 
 
+# How many tasks are read between two looks at the clock.
+_AT_ONCE = 512
 _UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
 
 
@@ -121,10 +123,8 @@ class _Work:
         )
         holdings = Holdings(self.builder, self._resources)
         self.unknown += holdings.unknown
-        facts = self._try("resources", holdings.rewrite, facts) or facts
-        for fact in facts:
-            if fact.wait is not None:
-                self._resources.connect(fact.number, fact.wait)
+        self._try("resources", holdings.rewrite, facts)
+        self._resources.connect_tasks(facts)
         self._resources.finish()
         on_threads = threads.Threads(self.builder, self._resources, self._loops)
         try:
@@ -160,11 +160,11 @@ class _Work:
     def _is_late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline
 
-    def _hold(self, facts: list[TaskFacts]) -> None:
-        for fact in facts:
-            for held in fact.held:
-                self._resources.hold(fact.number, held)
-        every = not self.cut and not self.builder.errors and not any(fact.unread for fact in facts)
+    def _hold(self, facts: Facts) -> None:
+        for position, held in facts.held.items():
+            for one in held:
+                self._resources.hold(facts.numbers[position], one)
+        every = not self.cut and not self.builder.errors and not facts.unread
         self._resources.hand_over(every_holder_is_known=every)
 
     def _bounded(self, tasks: list[Any]) -> list[Any]:
@@ -187,35 +187,29 @@ class _Work:
             facts[id(loop)] = LoopFacts(number, _offset_of(loop))
         return facts
 
-    def _describe_tasks(self, numbers: list[int], tasks: list[Any], reader: TaskReader) -> list[TaskFacts]:
-        facts: list[TaskFacts] = []
-        for position, (number, task) in enumerate(zip(numbers, tasks, strict=True)):
-            if position & 255 == 0 and self._is_late():
-                self._leave_out(numbers[position:], tasks[position:])
+    def _describe_tasks(self, numbers: list[int], tasks: list[Any], reader: TaskReader) -> Facts:
+        for start in range(0, len(tasks), _AT_ONCE):
+            if self._is_late():
+                self._leave_out(numbers[start:], tasks[start:])
                 break
-            try:
-                facts.append(reader.read(number, task))
-            except Exception as error:  # noqa: BLE001 - a foreign task type may fail in any way
-                self.builder.error(f"a task of type {type(task).__qualname__} could not be read: {error!r}")
-                unread: dict[str, Any] = {"state": "unknown", "need": 1, "open": "it could not be read"}
-                self.builder.put(number, "task", key=key_of(task), **unread)
-        return facts
+            reader.read_all(numbers[start : start + _AT_ONCE], tasks[start : start + _AT_ONCE])
+        return reader.facts
 
     def _leave_out(self, numbers: list[int], tasks: list[Any]) -> None:
         self.cut.append(f"{len(tasks):,} tasks: the time was up")
         for number, task in zip(numbers, tasks, strict=True):
             self.builder.put(number, "task", state="unknown", open="the time was up", key=key_of(task))
 
-    def _check(self, facts: list[TaskFacts]) -> None:
+    def _check(self, facts: Facts) -> None:
         """Read again who waits for what: one that moved meanwhile can proceed, the others stood still.
 
         All waits that are the same before and after were there together in between: a consistent cut.
         """
         try:
-            for fact in facts:
-                if fact.waiter is not None and not still_waits(fact.task, fact.waiter):
+            for number, task, waiter in zip(facts.numbers, facts.tasks, facts.waiters, strict=True):
+                if waiter is not None and not still_waits(task, waiter):
                     self.moved += 1
-                    self.builder.change(fact.number, state="ready", need=0)
+                    self.builder.change(number, state="ready", need=0)
         except Exception as error:  # noqa: BLE001 - no exception leaves a capture
             self.consistent = False
             self.builder.error(f"whether tasks moved could not be read: {error!r}")

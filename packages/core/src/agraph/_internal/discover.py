@@ -6,6 +6,7 @@ import asyncio
 import gc
 import sys
 from asyncio import events, tasks
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.compat import TASKS_ARE_KEPT_PER_LOOP
@@ -139,15 +140,14 @@ def find_tasks(loops: Mapping[int, Loop]) -> tuple[list[Task], list[str]]:
     Returns:
         The tasks, each once, and a sentence for each loop whose tasks could not be listed.
     """
-    found = {
-        id(task): task for task in _tasks_in_weak_sets() if is_pending(task) and id(loop_of(task)) in loops
-    }
     errors: list[str] = []
+    found = [task for task in _tasks_in_weak_sets() if is_pending(task) and id(loop_of(task)) in loops]
     if TASKS_ARE_KEPT_PER_LOOP:
-        for loop in loops.values():
-            listed = _tasks_of(loop, errors)
-            found.update(zip(map(id, listed), listed, strict=True))
-    return list(found.values()), errors
+        listed = [_tasks_of(loop, errors) for loop in loops.values()]
+        if len(listed) == 1 and not found:
+            return listed[0], errors
+        found += chain.from_iterable(listed)
+    return list(dict(zip(map(id, found), found, strict=True)).values()), errors
 
 
 def _tasks_of(loop: Loop, errors: list[str]) -> list[Task]:

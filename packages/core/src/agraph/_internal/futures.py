@@ -12,21 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterable, Sequence
+
+    Called = Sequence[tuple[int, Sequence[tuple[object, object]]]]
 
 # `asyncio.Future` may be replaced by a test or a debugger; these two are what it comes from.
 PY_FUTURE: type = futures._PyFuture  # type: ignore[attr-defined]
 PY_TASK: type = tasks._PyTask  # type: ignore[attr-defined]
 C_FUTURE: type = getattr(futures, "_CFuture", PY_FUTURE)
-C_TASK: type = getattr(tasks, "_CTask", PY_TASK)
+C_TASK: Any = getattr(tasks, "_CTask", PY_TASK)
 
 # Read through these, the slots cannot be hidden by a subclass. Without a C part all futures are Python ones.
-_HAS_C_PART = C_FUTURE is not PY_FUTURE
-_c_callbacks: Any = C_FUTURE.__dict__["_callbacks"].__get__ if _HAS_C_PART else None
-_c_state: Any = C_FUTURE.__dict__["_state"].__get__ if _HAS_C_PART else None
-_c_fut_waiter: Any = C_TASK.__dict__["_fut_waiter"].__get__ if _HAS_C_PART else None
-_c_loop: Any = C_FUTURE.__dict__["_loop"].__get__ if _HAS_C_PART else None
-_c_get_name: Any = C_TASK.__dict__["get_name"] if _HAS_C_PART else None
-_c_get_coro: Any = C_TASK.__dict__["get_coro"] if _HAS_C_PART else None
+HAS_C_PART = C_FUTURE is not PY_FUTURE
+_c_callbacks: Any = C_FUTURE.__dict__["_callbacks"].__get__ if HAS_C_PART else None
+_c_state: Any = C_FUTURE.__dict__["_state"].__get__ if HAS_C_PART else None
+_c_fut_waiter: Any = C_TASK.__dict__["_fut_waiter"].__get__ if HAS_C_PART else None
+_c_loop: Any = C_FUTURE.__dict__["_loop"].__get__ if HAS_C_PART else None
+_c_get_name: Any = C_TASK.__dict__["get_name"] if HAS_C_PART else None
+_c_get_coro: Any = C_TASK.__dict__["get_coro"] if HAS_C_PART else None
 
 
 def is_future(candidate: object) -> bool:
@@ -51,6 +54,15 @@ def callbacks_of(future: object) -> list[tuple[object, object]]:
     if issubclass(type(future), PY_FUTURE):
         return instance_dict(future, PY_FUTURE).get("_callbacks") or []
     return _c_callbacks(future) or []
+
+
+def with_callbacks(tasks: Iterable[Any]) -> Called:
+    """The tasks that have done callbacks: the position of each, and its callbacks."""
+    return [
+        (position, callbacks)
+        for position, task in enumerate(tasks)
+        if (callbacks := task._callbacks if HAS_C_PART and type(task) is C_TASK else callbacks_of(task))
+    ]
 
 
 def is_pending(future: object) -> bool:
@@ -109,7 +121,7 @@ def read_task(task: object) -> tuple[object, object, str, object]:
     Returns:
         What it runs; the future it is suspended on (None when it runs or is ready to); its name; its loop.
     """
-    if type(task) is C_TASK and _HAS_C_PART:
+    if type(task) is C_TASK and HAS_C_PART:
         waiter = _c_fut_waiter(task)
         if waiter is not None and _is_done(waiter):
             waiter = None
@@ -127,5 +139,5 @@ def still_waits(task: object, waiter: object) -> bool:
 
 def _is_done(waiter: object) -> bool:
     if type(waiter) is C_FUTURE or type(waiter) is C_TASK:
-        return bool(_c_state(waiter) != "PENDING") if _HAS_C_PART else not is_pending(waiter)
+        return bool(_c_state(waiter) != "PENDING") if HAS_C_PART else not is_pending(waiter)
     return is_future(waiter) and not is_pending(waiter)

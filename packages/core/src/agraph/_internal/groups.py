@@ -11,7 +11,13 @@ import types
 from asyncio import staggered, taskgroups, tasks
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.futures import callbacks_of, coroutine_of, instance_dict, is_future, is_pending, is_task
+from agraph._internal.futures import (
+    coroutine_of,
+    instance_dict,
+    is_future,
+    is_pending,
+    is_task,
+)
 from agraph._internal.instances import attribute
 from agraph._internal.live_frames import live_locals
 from agraph._internal.waits import cell_of, values_in, wait_of_future
@@ -21,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from agraph._internal.builder import Builder
-    from agraph._internal.task_rows import TaskFacts
+    from agraph._internal.task_rows import Facts
 
 # What a future of these passes a cancellation on to (Lib/asyncio/tasks.py).
 _PASSING = ("gather",)
@@ -36,7 +42,7 @@ _CANCELLING = {
 }
 
 
-def note_parents(builder: Builder, facts: list[TaskFacts]) -> None:
+def note_parents(builder: Builder, facts: Facts) -> None:
     """Note in the row of each such task, as `parent`, with whom it goes.
 
     Args:
@@ -44,17 +50,18 @@ def note_parents(builder: Builder, facts: list[TaskFacts]) -> None:
         facts: Its tasks.
     """
     groups: dict[int, int | None] = {}
-    for fact in facts:
-        for callback, _context in callbacks_of(fact.task):
+    for position, callbacks in facts.called:
+        for callback, _context in callbacks:
             group = _group_of(callback)
             if group is None:
                 continue
             if id(group) not in groups:
                 groups[id(group)] = _parent_of(builder, group)
-            _note(builder, fact.number, groups[id(group)])
-    for fact in facts:
+            _note(builder, facts.numbers[position], groups[id(group)])
+    for position in [position for position, waiter in enumerate(facts.waiters) if waiter is None]:
+        fact = facts[position]
         node = builder.nodes[fact.number]
-        if fact.waiter is None and node is not None:
+        if node is not None:
             for child in _cancelled_by(fact.task, running=node.state == "running"):
                 _note(builder, builder.known(child), fact.number)
 

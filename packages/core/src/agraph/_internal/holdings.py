@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agraph._internal.model import Confidence, EdgeKind
     from agraph._internal.resource import Resource
     from agraph._internal.resources import Resources
-    from agraph._internal.task_rows import TaskFacts
+    from agraph._internal.task_rows import Facts, TaskFacts
 
 # What a wait of asyncio can be that only serves another primitive. A lock is held for a time of its own.
 _MEANS = frozenset({"event", "condition", "queue", "semaphore", "barrier"})
@@ -52,33 +52,28 @@ class Holdings:
         self._resources = resources
         self._adapters, self.unknown = libraries.active()
         self._declared = _declared()
-        self._facts: list[TaskFacts] = []
+        self._facts: Sequence[TaskFacts] = ()
 
-    def rewrite(self, facts: list[TaskFacts]) -> list[TaskFacts]:
-        """The tasks, with what they really wait for where that is known.
+    def rewrite(self, facts: Facts) -> None:
+        """Put what tasks really wait for, where that is known, in the place of what that is built on.
 
         Args:
             facts: The tasks.
-
-        Returns:
-            The same tasks in the same order.
         """
         waiting = _waiting(self._declared)
         tails = {key: find for adapter in self._adapters for key, find in adapter.tails.items()}
         if not waiting and not tails:
-            return facts
+            return
         by_tail = _ByTail(tails)
-        found: list[TaskFacts] = []
-        for fact in facts:
-            part = None
-            if fact.wait is not None and _is_means(fact.wait):
-                node = self._builder.nodes[fact.number]
-                stack = None if node is None else node.stack
-                part = waiting.get(id(fact.task)) or by_tail.find(fact.task, stack)
-            found.append(fact if part is None else _waiting_for(fact, part))
-        return found
+        for position, wait in enumerate(facts.waits):
+            if wait is not None and _is_means(wait):
+                task = facts.tasks[position]
+                node = self._builder.nodes[facts.numbers[position]]
+                part = waiting.get(id(task)) or by_tail.find(task, None if node is None else node.stack)
+                if part is not None:
+                    facts.waits[position] = _waiting_for(wait, part)
 
-    def connect(self, facts: list[TaskFacts]) -> None:
+    def connect(self, facts: Facts) -> None:
         """Connect these primitives with their holders.
 
         Args:
@@ -236,7 +231,6 @@ class _ByTail:
         return None
 
 
-def _waiting_for(fact: TaskFacts, part: Part) -> TaskFacts:
-    assert fact.wait is not None  # noqa: S101 - `rewrite` has looked
+def _waiting_for(wait: Wait, part: Part) -> Wait:
     edge: EdgeKind = "lock" if part.kind in ("lock", "semaphore") else "await"
-    return fact._replace(wait=fact.wait._replace(targets=(part,), edge=edge))
+    return wait._replace(targets=(part,), edge=edge)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 # Addresses count from here, in steps of 16 bytes, so that they have 8 digits and not 15.
-_ORIGIN = id(object())
+ORIGIN = id(object())
 _WAIT_BITS = (1 << 40) - 1
 
 
 def key_of(thing: object) -> int:
     """The identity of an object in its process; another object may have it after this one is gone."""
-    return (id(thing) - _ORIGIN) >> 4
+    return (id(thing) - ORIGIN) >> 4
 
 
-def wait_id(task: object, waiter: object, deadline: float | None) -> int:
-    """The identity of a wait, never 0: of the task, what it waits for, and until when.
+def wait_id(waiter: object, deadline: float | None) -> int:
+    """The identity of a wait among those of one task, never 0: of what it waits for, and until when.
 
     Memory is reused: two futures that live one after the other can have one address. The deadline tells the
     waits of a sleeper in a loop apart.
     """
-    mixed = id(task) * 31 ^ id(waiter) >> 4
-    if deadline is not None:
-        mixed ^= hash(deadline)
-    return mixed & _WAIT_BITS or 1
+    number = key_of(waiter)
+    return (number if deadline is None else (number ^ hash(deadline)) & _WAIT_BITS) or 1

@@ -23,6 +23,8 @@ from agraph._internal.walk import FUTURE_ITERATORS, chain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from agraph._internal.walk import Link
+
 _EMPTY: frozenset[int] = frozenset()
 # A container with more items is a registry of everything rather than something that one task works with.
 _MANY_ITEMS = 1000
@@ -106,6 +108,8 @@ class Leads:
         further = [item for item in items if id(type(item)) not in opaque]
         known = self._found.setdefault(steps, {})
         for item in further:
+            if id(type(item)) in opaque:
+                continue  # it was new a moment ago
             if id(item) in known:
                 found |= known[id(item)]
             elif id(item) not in targets and not self._is_opaque(item):
@@ -148,15 +152,20 @@ class Leads:
 
 
 def items_of_task(task: object) -> Iterator[list[object]]:
+    """See `items_of`."""
+    return items_of(chain(coroutine_of(task)))
+
+
+def items_of(links: list[Link]) -> Iterator[list[object]]:
     """What the frames of a task have: locals, closures, and what stands on their value stacks.
 
     Args:
-        task: A task.
+        links: Its coroutines.
 
     Yields:
         The objects of its suspended frames; then, if it runs, those of the coroutines it has called.
     """
-    owners = [link.owner for link in chain(coroutine_of(task))]
+    owners = [link.owner for link in links]
     seen = set(map(id, owners))
     while owners:
         items = gc.get_referents(*owners)

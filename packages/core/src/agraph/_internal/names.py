@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agraph._internal.builder import Builder
     from agraph._internal.holders import Standing
     from agraph._internal.resources import Resources
-    from agraph._internal.task_rows import TaskFacts
+    from agraph._internal.task_rows import Facts, TaskFacts
 
 _KINDS = frozenset({"lock", "semaphore", "event", "condition", "queue", "barrier"})
 # A name helps a person, who reads a few of them: these bounds hold the search to some 20 ms.
@@ -54,7 +54,7 @@ class _Target(NamedTuple):
     options: dict[str, int]
 
 
-def name_resources(builder: Builder, resources: Resources, facts: list[TaskFacts]) -> None:
+def name_resources(builder: Builder, resources: Resources, facts: Facts) -> None:
     """Give names to what is waited for, as far as frames have names for it.
 
     Args:
@@ -68,7 +68,7 @@ def name_resources(builder: Builder, resources: Resources, facts: list[TaskFacts
         _name(builder, targets)
 
 
-def _search(builder: Builder, targets: dict[int, _Target], facts: list[TaskFacts]) -> None:
+def _search(builder: Builder, targets: dict[int, _Target], facts: Facts) -> None:
     """Find names: near the object first, further off only where that leaves a doubt."""
     modules: dict[int, dict[str, object]] = {}
     search = Search(set(targets), _OBJECTS)
@@ -107,19 +107,11 @@ def _targets(builder: Builder, resources: Resources) -> dict[int, _Target]:
 
 
 def _near(builder: Builder, resources: Resources) -> dict[int, list[int]]:
-    """Nodes to be named, each with some nodes that wait for it or hold it. One pass over all edges."""
-    waiting: dict[int, list[int]] = {}
-    holding: dict[int, list[int]] = {}
+    """Nodes to be named, each with some nodes that wait for it or hold it."""
     is_wanted = _Wanted(resources)
-    for waiter, awaited, kind, _confidence, _site in builder.edges:
-        table, number, task = (holding, waiter, awaited) if kind == "held_by" else (waiting, awaited, waiter)
-        some = table.get(number)
-        if some is None:
-            if is_wanted(number):
-                table[number] = [task]
-        elif len(some) < _NEAR:
-            some.append(task)
-    return {number: waiting.get(number, []) + holding.get(number, []) for number in {**waiting, **holding}}
+    waiters, holders = builder.waiters, builder.holders
+    numbers = [number for number in {**waiters, **holders} if is_wanted(number)]
+    return {number: waiters.get(number, [])[:_NEAR] + holders.get(number, [])[:_NEAR] for number in numbers}
 
 
 class _Wanted:
@@ -143,10 +135,10 @@ class _Wanted:
         return left > 0
 
 
-def _facts_of(facts: list[TaskFacts], numbers: list[int]) -> Iterator[TaskFacts]:
+def _facts_of(facts: Facts, numbers: list[int]) -> Iterator[TaskFacts]:
     for number in numbers:
-        position = bisect_left(facts, number, key=lambda fact: fact.number)
-        if position < len(facts) and facts[position].number == number:
+        position = bisect_left(facts.numbers, number)
+        if position < len(facts) and facts.numbers[position] == number:
             yield facts[position]
 
 
@@ -202,20 +194,20 @@ def _look_further(
     builder: Builder,
     targets: dict[int, _Target],
     unclear: set[int],
-    facts: list[TaskFacts],
+    facts: Facts,
     modules: dict[int, dict[str, object]],
 ) -> None:
     """Search one task of each stack, and the modules that theirs have imported."""
     search = Search(unclear, _OBJECTS)
     seen: set[int | None] = set()
-    for fact in facts:
-        if len(seen) >= _STACKS:
-            break
-        node = builder.nodes[fact.number]
+    for position, number in enumerate(facts.numbers):
+        node = builder.nodes[number]
         if node is None or node.stack in seen:
             continue
         seen.add(node.stack)
-        for standing in _own_frames(fact):
+        if len(seen) > _STACKS:
+            break
+        for standing in _own_frames(facts[position]):
             search.forget()
             _note(targets, search.from_frame(standing.owner, standing.frame))
             modules.setdefault(id(standing.frame.f_globals), standing.frame.f_globals)

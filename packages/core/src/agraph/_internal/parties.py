@@ -7,31 +7,35 @@ resource stays `open`. It tells an event that a live task may set from one that 
 
 from __future__ import annotations
 
-from collections import Counter
+import gc
+import types
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agraph._internal.bridges import bridges_by_callback, bridges_by_declaration
 from agraph._internal.futures import coroutine_of
 from agraph._internal.identity import key_of
-from agraph._internal.leads import Leads, items_of_task, named_globals
+from agraph._internal.leads import Leads, items_of, named_globals
 from agraph._internal.outside import Source, sources_of
 from agraph._internal.waits import Part
-from agraph._internal.walk import chain
+from agraph._internal.walk import FUTURE_ITERATORS, chain
 
 if TYPE_CHECKING:
-    import types
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from agraph._internal.builder import Builder
+    from agraph._internal.model import Node
     from agraph._internal.resources import Resources
-    from agraph._internal.task_rows import LoopFacts, TaskFacts
+    from agraph._internal.task_rows import Facts, LoopFacts, TaskFacts
 
 # References to follow, at about 0.1 us each; and edges, as many tasks may know one another's resources.
 _BUDGET = 500_000
 # Tasks that stand at the same place lead to much the same, so of very many not all are asked.
 _MANY_AT_ONE_PLACE = 2_000
 _MANY_RESOURCES = 2_000
+# Up to this many tasks at one place are asked one by one: that costs less than to ask all of them first.
+_FEW = 8
+_MANY_FRAMES = 50_000
 _MANY_EDGES = 100_000
 _STEPS = 2
 _NONE: frozenset[int] = frozenset()
@@ -41,7 +45,7 @@ _INFERRED = "who completes it is inferred"
 def find_parties(
     builder: Builder,
     resources: Resources,
-    facts: list[TaskFacts],
+    facts: Facts,
     loops: Iterable[object],
     loop_facts: Mapping[int, LoopFacts],
 ) -> list[str]:
@@ -81,10 +85,7 @@ def _open_resources(builder: Builder, resources: Resources) -> dict[int, object]
         node = builder.nodes[number]
         if node is not None and node.open:
             found[number] = part.owner
-    for edge in builder.edges:
-        if edge.waiter in found:
-            del found[edge.waiter]
-    return found
+    return {number: thing for number, thing in found.items() if number not in builder.leading}
 
 
 class _Parties:
@@ -98,7 +99,7 @@ class _Parties:
         self,
         builder: Builder,
         resources: Resources,
-        facts: list[TaskFacts],
+        facts: Facts,
         objects: dict[int, object],
     ) -> None:
         self.cut: list[str] = []
@@ -174,7 +175,7 @@ class _Parties:
         """Connect resources with the tasks and futures whose end completes or sets them."""
         leads = self._new_leads()
         plain = self._resources.plain
-        tasks = [(fact.number, fact.task) for fact in self._facts]
+        tasks = [(self._facts.numbers[one], self._facts.tasks[one]) for one, _callbacks in self._facts.called]
         bridges = bridges_by_callback(self._builder, [*tasks, *plain.items()], leads)
         if not self._objects.keys().isdisjoint(plain):
             waiters = {number: self._waiters.of(number) for number in plain.keys() & self._objects.keys()}
@@ -198,54 +199,91 @@ class _Parties:
         if not self._objects:
             return
         leads = self._new_leads()
-        asked: Counter[int | None] = Counter()
-        only_waited = self._only_waited()
-        for fact in self._facts:
-            own = only_waited.get(fact.number, _NONE)
-            if len(own) == len(self._objects):
+        only_waited: dict[int, frozenset[int]] = {}
+        bound: set[int] = set()
+        if len(self._objects) == 1:
+            # Nobody who waits for the one there is frees it: nearly all, where very many wait for one event.
+            bound = self._stay_waiting(next(iter(self._objects)))
+        else:
+            only_waited = self._only_waited()
+        for positions in self._by_place(bound):
+            if self._lead_nowhere(positions, leads):
                 continue
-            place = self._stack_of(fact)
-            asked[place] += 1
-            if asked[place] > _MANY_AT_ONE_PLACE:
-                continue
-            self._add(self._of_task(fact, leads) - own, fact.number)
-            if leads.exhausted or self._edges > _MANY_EDGES:
-                break
-        unasked = sum(count - _MANY_AT_ONE_PLACE for count in asked.values() if count > _MANY_AT_ONE_PLACE)
+            for position in positions:
+                fact = self._facts[position]
+                self._add(self._of_task(fact, leads) - only_waited.get(fact.number, _NONE), fact.number)
+                if leads.exhausted or self._edges > _MANY_EDGES:
+                    break
+        self._note_end_of(leads, "tasks")
+
+    def _by_place(self, bound: Collection[int]) -> Iterable[list[int]]:
+        """The positions of the tasks, without some, in groups that stand at the same place."""
+        groups: dict[int | None, list[int]] = {}
+        nodes = self._builder.nodes
+        unasked = 0
+        for position, number in enumerate(self._facts.numbers):
+            if number not in bound:
+                node = nodes[number]
+                group = groups.setdefault(None if node is None else node.stack, [])
+                if len(group) < _MANY_AT_ONE_PLACE:
+                    group.append(position)
+                else:
+                    unasked += 1
         if unasked:
             self.cut.append(
                 f"who could free events, queues and futures: {unasked:,} tasks that stand where "
                 f"{_MANY_AT_ONE_PLACE:,} others stand were not asked"
             )
-        self._note_end_of(leads, "tasks")
+        return groups.values()
+
+    def _lead_nowhere(self, positions: list[int], leads: Leads) -> bool:
+        """Whether tasks that stand at one place lead to none of the resources: asked of all in one step."""
+        if len(positions) < _FEW:
+            return False
+        owners: list[object] = []
+        for position in positions:
+            owner: Any = coroutine_of(self._facts.tasks[position])
+            while type(owner) is types.CoroutineType and len(owners) < _MANY_FRAMES:
+                owners.append(owner)
+                owner = owner.cr_await
+            if owner is not None and type(owner) not in FUTURE_ITERATORS:
+                return False
+        items = {id(item): item for item in gc.get_referents(*owners)}
+        for owner in owners:
+            items.pop(id(owner), None)
+        frames = (link.frame for link in chain(coroutine_of(self._facts.tasks[positions[0]])))
+        return (
+            not any(type(item) is types.CoroutineType for item in items.values())
+            and not any(self._of_globals(frame, leads) for frame in frames if frame is not None)
+            and not leads.of(list(items.values()), _STEPS)
+        )
 
     def _only_waited(self) -> dict[int, frozenset[int]]:
-        """For each task the open resources that it waits for itself, and so frees for nobody.
-
-        A task with a deadline goes on one day, and may then free them for the others.
-        """
+        """For each task the open resources that it waits for itself, and so frees for nobody."""
         found: dict[int, frozenset[int]] = {}
-        nodes = self._builder.nodes
         for number in self._objects:
-            waiting = self._waiters.of(number)
             this = frozenset((number,))
-            for task in waiting:
-                node = nodes[task]
-                if len(waiting) == 1 or node is None or node.timer is None:
-                    known = found.get(task)
-                    found[task] = this if known is None else known | this
+            for task in self._stay_waiting(number):
+                known = found.get(task)
+                found[task] = this if known is None else known | this
         return found
 
-    def _stack_of(self, fact: TaskFacts) -> int | None:
-        node = self._builder.nodes[fact.number]
-        return None if node is None else node.stack
+    def _stay_waiting(self, number: int) -> set[int]:
+        """The tasks that wait for a resource until it is free.
+
+        One with a deadline goes on one day, and may then free it for the others.
+        """
+        waiting = self._waiters.of(number)
+        nodes = self._builder.nodes
+        return waiting if len(waiting) == 1 else {task for task in waiting if not _has_timer(nodes[task])}
 
     def _of_task(self, fact: TaskFacts, leads: Leads) -> set[int]:
         """The resources that the frames of a task lead to."""
         found: set[int] = set()
-        for items in items_of_task(fact.task):
+        links = chain(coroutine_of(fact.task))
+        for items in items_of(links):
             found |= leads.of(items, _STEPS)
-        for link in chain(coroutine_of(fact.task)):
+        for link in links:
             if link.frame is not None:
                 found |= self._of_globals(link.frame, leads)
         return found
@@ -259,43 +297,41 @@ class _Parties:
         return found
 
 
-_NO_TASKS: set[int] = set()
+def _has_timer(node: Node | None) -> bool:
+    return node is not None and node.timer is not None
 
 
 class Waiters:
     """Which tasks wait for a resource, directly or through futures such as that of a `gather`."""
 
     def __init__(self, builder: Builder) -> None:
-        """Note who waits for what is no task.
+        """Prepare.
 
         Args:
             builder: The snapshot in the making, with all its waits.
         """
         self._nodes = builder.nodes
-        self._tasks: dict[int, set[int]] = {}
-        self._futures: dict[int, list[int]] = {}
-        for edge in builder.edges:
-            awaited, waiter = builder.nodes[edge.awaited], builder.nodes[edge.waiter]
-            if awaited is None or waiter is None or awaited.kind == "task":
-                continue
-            if waiter.kind == "task":
-                self._tasks.setdefault(edge.awaited, set()).add(edge.waiter)
-            else:
-                self._futures.setdefault(edge.awaited, []).append(edge.waiter)
+        self._waiters = builder.waiters
+        self._found: dict[int, set[int]] = {}
 
     def of(self, number: int) -> set[int]:
         """The tasks that wait for a node."""
-        if number not in self._futures:
-            return self._tasks.get(number, _NO_TASKS)
-        groups = [self._tasks.get(node, set()) for node in self._up(number)]
-        return groups[0].union(*groups[1:])
+        found = self._found.get(number)
+        if found is None:
+            found = self._found[number] = self._search(number)
+        return found
 
-    def _up(self, number: int) -> list[int]:
-        """A node and the futures that wait for it."""
-        found = [number]
+    def _search(self, number: int) -> set[int]:
+        """The tasks that are met first on all ways up."""
+        found: set[int] = set()
         seen = {number}
-        for current in found:
-            further = [node for node in self._futures.get(current, ()) if node not in seen]
-            seen.update(further)
-            found += further
+        ahead = [number]
+        for current in ahead:
+            for waiter in self._waiters.get(current, ()):
+                node = self._nodes[waiter]
+                if node is not None and node[1] == "task":  # its `kind`; there may be very many
+                    found.add(waiter)
+                elif waiter not in seen:
+                    seen.add(waiter)
+                    ahead.append(waiter)
         return found

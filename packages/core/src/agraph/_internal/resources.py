@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio import locks, queues
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from agraph._internal.builder import new_row
 from agraph._internal.futures import instance_dict, is_future, is_pending, is_task
 from agraph._internal.identity import key_of
 from agraph._internal.instances import attribute, dict_of
-from agraph._internal.model import Site
+from agraph._internal.model import Edge, Site
 from agraph._internal.waits import Part, Wait, wait_of_future
 
 if TYPE_CHECKING:
     from agraph._internal.builder import Builder
     from agraph._internal.holders import Held
     from agraph._internal.model import NodeKind
+    from agraph._internal.task_rows import Facts
 
 NO_PRODUCER = "no known task completes this future"
 _OPEN = {
@@ -43,6 +45,29 @@ class Resources:
         self._ahead: list[tuple[int, object]] = []
         self.waited: dict[int, Part] = {}
         self.plain: dict[int, object] = {}
+
+    def connect_tasks(self, facts: Facts) -> None:
+        """Make the edges of the waits of tasks, and the rows of their targets.
+
+        Args:
+            facts: The tasks.
+        """
+        # By the identity of a wait for one resource: those that wait for the same one share it.
+        shared: dict[int, tuple[int, list[int]]] = {}
+        edges, waiters = self._builder.edges, self._builder.waiters
+        for task, wait in zip(facts.numbers, facts.waits, strict=True):
+            if wait is None:
+                continue
+            known = shared.get(id(wait))
+            if known is not None:
+                number, others = known
+                edges.append(new_row(Edge, (task, number, wait.edge, "exact", None)))
+                others.append(task)
+                continue
+            self.connect(task, wait)
+            if len(wait.targets) == 1 and type(wait.targets[0]) is Part:
+                number = self.part(wait.targets[0])
+                shared[id(wait)] = number, waiters[number]
 
     def connect(self, waiter: int, wait: Wait) -> None:
         """Make the edges of a wait, and the rows of its targets."""
@@ -147,12 +172,12 @@ class Resources:
         Args:
             every_holder_is_known: Whether all tasks could be read, and all of their open blocks.
         """
-        holders = Counter(edge.waiter for edge in self._builder.edges if edge.kind == "held_by")
+        holders = {number: len(tasks) for number, tasks in self._builder.holders.items()}
         for number, part in self.waited.items():
-            if part.kind == "lock" and not holders[number] and not _is_locked(part.owner):
+            if part.kind == "lock" and number not in holders and not _is_locked(part.owner):
                 self._builder.change(number, state="handoff", need=0, open="")
             elif part.kind == "semaphore":
-                unknown = not every_holder_is_known or _times_taken(part.owner) != holders[number]
+                unknown = not every_holder_is_known or _times_taken(part.owner) != holders.get(number, 0)
                 self._builder.change(number, open=_OPEN["semaphore"] if unknown else "")
 
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph._internal.awaited_by import declared
-from agraph._internal.builder import new_row
-from agraph._internal.model import Edge
+from agraph._internal.awaited_by import declared, with_declared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from agraph._internal.builder import Builder
-    from agraph._internal.task_rows import TaskFacts
+    from agraph._internal.task_rows import Facts
 
 
-def connect_declared(builder: Builder, facts: list[TaskFacts], plain: Mapping[int, object]) -> None:
+def connect_declared(builder: Builder, facts: Facts, plain: Mapping[int, object]) -> None:
     """Add the edges of what is recorded and no wait.
 
     Args:
@@ -28,22 +26,20 @@ def connect_declared(builder: Builder, facts: list[TaskFacts], plain: Mapping[in
         plain: Its futures that nobody known completes, by the ids of their nodes.
     """
     found: list[tuple[int, int]] = []
-    for fact in facts:
-        for waiter in declared(fact.task):
+    for position, waiters in with_declared(facts.tasks):
+        for waiter in waiters:
             number = builder.known(waiter)
             if number is not None:
-                found.append((number, fact.number))
+                found.append((number, facts.numbers[position]))
     for awaited, future in plain.items():
         numbers = (builder.known(waiter) for waiter in declared(future))
         found += [(number, awaited) for number in numbers if number is not None]
     if not found:
         return
     waits = _Waits(builder, {waiter for waiter, _awaited in found})
-    builder.edges += [
-        new_row(Edge, (waiter, awaited, "structural", "exact", None))
-        for waiter, awaited in found
-        if not waits.say(waiter, awaited)
-    ]
+    for waiter, awaited in found:
+        if not waits.say(waiter, awaited):
+            builder.edge(waiter, awaited, "structural")
 
 
 class _Waits:

@@ -24,6 +24,7 @@ from agraph._internal.thread_locks import LockHolders
 from agraph._internal.waits import Part, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
     from agraph._internal.blocking import Blocked
@@ -100,7 +101,7 @@ class Threads:
         self._crossing = Crossing(builder, resources, known_loops, self._frames, self._thread)
         self._holders = LockHolders(builder, self._frames, self._thread)
 
-    def run(self, facts: list[TaskFacts]) -> None:
+    def run(self, facts: Sequence[TaskFacts]) -> None:
         """Make the rows and edges.
 
         Args:

@@ -95,16 +95,30 @@ def _timer_in(values: Sequence[object]) -> float | None:
 # ---- resources: the operation by the code of the frame, the resource by its type
 
 
-def _resource(kind: type, node_kind: str, operation: str = "") -> Reader:
-    edge: EdgeKind = "lock" if node_kind in ("lock", "semaphore") else "await"
+class ResourceReader:
+    """Reads the wait for a resource that is a local of the function that waits, as `self` is.
 
-    def read(inner: object, _outer: object, _waiter: object) -> Wait | None:
-        owner = first_of(inner, kind)
-        if owner is None:
-            return None
-        return new_row(Wait, ((new_row(Part, (owner, node_kind, operation)),), 1, edge, False, None, ""))  # type: ignore[no-any-return]
+    Attributes:
+        kind: The type of the resource.
+        operation: What is done with it, where several things can be.
+    """
 
-    return read
+    def __init__(self, kind: type, node_kind: str, operation: str = "") -> None:
+        self.kind = kind
+        self.operation = operation
+        self._node_kind = node_kind
+        self._edge: EdgeKind = "lock" if node_kind in ("lock", "semaphore") else "await"
+
+    def __call__(self, inner: object, _outer: object, _waiter: object) -> Wait | None:
+        """The wait of one task; see `Reader`."""
+        owner = first_of(inner, self.kind)
+        return None if owner is None else self.wait_for(owner)
+
+    def wait_for(self, owner: object) -> Wait:
+        """The wait for a resource of this kind."""
+        part = new_row(Part, (owner, self._node_kind, self.operation))
+        wait: Wait = new_row(Wait, ((part,), 1, self._edge, False, None, ""))
+        return wait
 
 
 def _resource_of_caller(kind: type, node_kind: str, operation: str = "") -> Reader:
@@ -250,12 +264,12 @@ def _readers() -> dict[types.CodeType, Reader]:
     aexit = vars(taskgroups.TaskGroup).get("_aexit") or taskgroups.TaskGroup.__aexit__
     loop = asyncio.selector_events.BaseSelectorEventLoop
     by_function: list[tuple[object, Reader]] = [
-        (locks.Lock.acquire, _resource(locks.Lock, "lock")),
-        (locks.Semaphore.acquire, _resource(locks.Semaphore, "semaphore")),
-        (locks.Event.wait, _resource(locks.Event, "event")),
-        (locks.Condition.wait, _resource(locks.Condition, "condition")),
-        (queues.Queue.get, _resource(queues.Queue, "queue", "get")),
-        (queues.Queue.put, _resource(queues.Queue, "queue", "put")),
+        (locks.Lock.acquire, ResourceReader(locks.Lock, "lock")),
+        (locks.Semaphore.acquire, ResourceReader(locks.Semaphore, "semaphore")),
+        (locks.Event.wait, ResourceReader(locks.Event, "event")),
+        (locks.Condition.wait, ResourceReader(locks.Condition, "condition")),
+        (queues.Queue.get, ResourceReader(queues.Queue, "queue", "get")),
+        (queues.Queue.put, ResourceReader(queues.Queue, "queue", "put")),
         (getattr(tasks, "_wait", None), _wait),
         (tasks.wait_for, _wait_for),
         (getattr(tasks, "_cancel_and_wait", None), _wait_for),
@@ -297,7 +311,7 @@ def _readers_by_caller() -> dict[tuple[types.CodeType, types.CodeType], Reader]:
 
 def _condition_wait_for(inner: object, outer: object, waiter: object) -> Wait | None:
     barrier = _resource_of_caller(locks.Barrier, "barrier")(inner, outer, waiter)
-    return barrier or _resource(locks.Condition, "condition")(inner, outer, waiter)
+    return barrier or ResourceReader(locks.Condition, "condition")(inner, outer, waiter)
 
 
 def _wait_in_race_or_not(inner: object, outer: object, waiter: object) -> Wait | None:
@@ -322,14 +336,19 @@ def reader_of(codes: Sequence[types.CodeType]) -> SureReader:
     Returns:
         The reader; one that says nothing but the future itself where no function of asyncio waits.
     """
-    if not codes:
-        return _plain
-    reader = _READERS_BY_CALLER.get((codes[-1], codes[-2])) if len(codes) > 1 else None
-    reader = reader or _READERS.get(codes[-1])
+    reader = function_reader_of(codes)
     if reader is None:
         return _plain
     known: Reader = reader
     return lambda inner, outer, waiter: known(inner, outer, waiter) or Wait((waiter,))
+
+
+def function_reader_of(codes: Sequence[types.CodeType]) -> Reader | None:
+    """Like `reader_of`; None where no function of asyncio waits. It may find that it cannot read a wait."""
+    if not codes:
+        return None
+    reader = _READERS_BY_CALLER.get((codes[-1], codes[-2])) if len(codes) > 1 else None
+    return reader or _READERS.get(codes[-1])
 
 
 def _plain(_inner: object, _outer: object, waiter: object) -> Wait:

@@ -68,17 +68,18 @@ def _helper_types() -> tuple[type, type, type, type]:
     return asend, athrow, default, wrapper
 
 
-def _future_iterators() -> frozenset[type]:
-    """The iterators that C futures return from `__await__`; none where asyncio has no C part."""
+def _future_iterator() -> type | None:
+    """What C futures return from `__await__`; None where asyncio has no C part."""
     c_future = getattr(asyncio.futures, "_CFuture", None)
-    return frozenset() if c_future is None else frozenset({type(c_future(loop=_IdleLoop()).__await__())})
+    return None if c_future is None else type(c_future(loop=_IdleLoop()).__await__())
 
 
 _AGEN_ASEND, _AGEN_ATHROW, _ANEXT_DEFAULT, _CORO_WRAPPER = _helper_types()
 # The first referent is the awaited one: the traverse functions of Objects/genobject.c (ags_gen, agt_gen,
 # cw_coroutine) and Objects/iterobject.c (wrapped) visit it first; a value sent or a default comes after it.
 _FIRST_REFERENT = frozenset({_AGEN_ASEND, _AGEN_ATHROW, _ANEXT_DEFAULT, _CORO_WRAPPER})
-FUTURE_ITERATORS = _future_iterators()
+C_FUTURE_ITERATOR = _future_iterator()
+FUTURE_ITERATORS = frozenset() if C_FUTURE_ITERATOR is None else frozenset({C_FUTURE_ITERATOR})
 # A pure-Python future awaits through this generator: it stands for the future as `FutureIter` for a C one.
 _PY_FUTURE: type = asyncio.futures._PyFuture  # type: ignore[attr-defined]
 _PY_FUTURE_AWAIT: types.CodeType = _PY_FUTURE.__await__.__code__  # type: ignore[attr-defined]
