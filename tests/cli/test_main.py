@@ -60,7 +60,8 @@ def test_an_interrupt(agraph, monkeypatch):
 
 
 def test_public_names():
-    assert set(agraph_cli.__all__) == {"Analysis", "ExitCode", "__version__", "analyze", "to_networkx"}
+    names = {"Analysis", "ExitCode", "__version__", "analyze", "full_report", "to_networkx"}
+    assert set(agraph_cli.__all__) == names
     for name in agraph_cli.__all__:
         assert getattr(agraph_cli, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
