@@ -22,6 +22,7 @@ ALLOWED = {
         "click": ["app.py", "commands/"],
         "rich": ["terminal.py"],
         "networkx": ["analysis/"],
+        "_remote_debugging": ["attach/"],  # of the standard library, since Python 3.14
         "msgspec": [""],
         "pathspec": [""],
     },

@@ -110,7 +110,8 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals work differently there")
 def test_ctrl_c_while_it_waits_for_input(tmp_path):
-    with process("analyze", "-", cwd=tmp_path, env={"PYTHONPROFILEIMPORTTIME": "1"}) as running:
+    environment = {"PYTHONPROFILEIMPORTTIME": "1"}
+    with process("analyze", "-", cwd=tmp_path, env=environment, stdin=subprocess.PIPE) as running:
         # The import of the analysis is the last thing before standard input is read.
         for line in running.stderr:
             if line.rstrip().endswith(b"agraph_cli.commands.reading"):
