@@ -341,7 +341,7 @@ def test_what_can_be_read_is_reported(agraph):
         ("empty_folder", "."),
         ("no_folder", "snaps/x.json"),
         ("bad_option", "snap.json --fomat json"),
-        ("bad_format", "snap.json --format html"),
+        ("bad_format", "snap.json --format pdf"),
         ("no_argument", ""),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -12,6 +12,7 @@ from agraph_cli import terminal
 from agraph_cli.commands.page import ColorOption, OutputOption, epilog
 from agraph_cli.errors import CommandError
 from agraph_cli.exit_codes import ExitCode
+from agraph_cli.report.formats import FORMATS, FormatName, help_lines, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,18 +21,15 @@ if TYPE_CHECKING:
     from agraph_cli.commands.reading import Read
     from agraph_cli.report.style import Style
 
-Format = Literal["full", "json"]
 FailOn = Literal["certain", "possible", "never"]
 
 SHORT = "Say which tasks of a snapshot can never go on."
-EPILOG = epilog(
-    """
+EXAMPLES = """
     agraph analyze snapshot.json
     agraph analyze snapshots/ --format json -o report.json
     agraph analyze snapshot.json --task http-17
-    """,
-    "a deadlock, at or above --fail-on",
-)
+    """
+EPILOG = f"{help_lines()}\n\n{epilog(EXAMPLES, 'a deadlock, at or above --fail-on')}"
 
 
 def analyze(
@@ -47,6 +45,16 @@ def analyze(
     everything: Annotated[
         bool, typer.Option("--all", help="List everything, however long.", rich_help_panel="What to report")
     ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            min=1,
+            metavar="N",
+            help="List so many of each; what is left out is counted.",
+            rich_help_panel="What to report",
+        ),
+    ] = None,
     fail_on: Annotated[
         FailOn,
         typer.Option(
@@ -54,7 +62,13 @@ def analyze(
         ),
     ] = "certain",
     format_: Annotated[
-        Format, typer.Option("--format", help="Text for people, or JSON.", rich_help_panel="Output")
+        FormatName,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="What the report looks like; the formats are listed below.",
+            rich_help_panel="Output",
+        ),
     ] = "full",
     output: OutputOption = None,
     color: ColorOption = "auto",
@@ -70,13 +84,14 @@ def analyze(
     analysis = _analyze(found)
     for error in found.errors:
         terminal.complain(f"{error['path']}: {error['message']}", error["help"])
-    if format_ == "json":
-        from agraph_cli.report.json_ import to_json
-
-        terminal.write([json.dumps(to_json(analysis, found.errors), indent=2)], output)
-    elif analysis.snapshots:
+    if analysis.snapshots or FORMATS[format_].tells_errors:
         style = terminal.style_for(color, output, everything=everything)
-        terminal.write(_text(analysis, task, style), output)
+        if not everything:
+            style = replace(style, limit=limit or FORMATS[format_].limit)
+        if task is not None:
+            terminal.write(_one_task(analysis, task, style), output)
+        else:
+            terminal.write(lines(format_, analysis, style, found.errors), output)
     return _exit_code(analysis, found, fail_on)
 
 
@@ -94,13 +109,10 @@ def _analyze(found: Read) -> Analysis:
     return Analysis(tuple(done))
 
 
-def _text(analysis: Analysis, task: str | None, style: Style) -> Iterator[str]:
+def _one_task(analysis: Analysis, task: str, style: Style) -> Iterator[str]:
     from agraph_cli.analysis.trace import find_tasks
-    from agraph_cli.report.full import full
     from agraph_cli.report.task import task_report
 
-    if task is None:
-        return full(analysis, style)
     places = [(one, index) for one in analysis.snapshots for index in find_tasks(one, task)]
     if not places:
         raise CommandError(f"no task is called {task!r}", hint=_near_tasks(analysis, task))

@@ -28,6 +28,11 @@ _ENDS = {"timer": "on a timer", "I/O": "on I/O", "thread": "on a thread", "unkno
 _TOLD = {"operation", "fd", "peer"}
 
 
+def lines(analysis: Analysis, style: Style) -> Iterator[str]:
+    """The report, as the table of formats asks for it."""
+    return full(analysis, style)
+
+
 def full(analysis: Analysis, style: Style) -> Iterator[str]:
     """The report for people.
 
@@ -180,7 +185,7 @@ def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
     """What else there is to say of a snapshot: waits for the unknown, and the look over it."""
     say = Sentences(one, style)
     if not one.deadlocks:
-        yield style.paint(_no_deadlock(one), ROLES[one.verdict])
+        yield style.paint(no_deadlock(one), ROLES[one.verdict])
         yield ""
     open_ended = [orphan for orphan in one.orphans if orphan.verdict != "certain"]
     if open_ended:
@@ -193,7 +198,8 @@ def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
         yield from _look_over(one, say)
 
 
-def _no_deadlock(one: SnapshotAnalysis) -> str:
+def no_deadlock(one: SnapshotAnalysis) -> str:
+    """What to say of a snapshot without deadlocks, in one sentence."""
     tasks = sum(1 for _ in one.tasks())
     if one.verdict == "live":
         if not tasks:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from agraph.reduction import VERDICTS, edges_of
 from agraph_cli.analysis.names import user_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from agraph import Node, Site
     from agraph.reduction import Hop
     from agraph_cli.analysis.model import Analysis, Deadlock, LockPair, Orphan, SnapshotAnalysis
+    from agraph_cli.report.style import Style
 
 SCHEMA = "agraph.analysis/1"
+
+
+def lines(analysis: Analysis, _style: Style, errors: Iterable[dict[str, str]]) -> Iterator[str]:
+    """The JSON object as text, as the table of formats asks for it."""
+    yield json.dumps(to_json(analysis, errors), indent=2)
 
 
 def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[str, Any]:
