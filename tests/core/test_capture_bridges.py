@@ -85,7 +85,41 @@ def test_a_done_callback_completes_a_future(way):
         await end(inner, waiter)
         return snapshot
 
-    assert producers(run(main()), "waiter") == [("bridge", "inner")]
+    snapshot = run(main())
+    assert producers(snapshot, "waiter") == [("bridge", "inner")]
+    [edge] = [edge for edge in snapshot.edges if edge.kind == "bridge"]
+    site = snapshot.sites[edge.site]
+    assert (site.file, site.function) == (__file__, CALLED.get(way, f"{way.__name__}.<locals>.<lambda>"))
+
+
+CALLED = {
+    by_closure: "by_closure.<locals>.done",
+    by_partial: "complete",
+    by_method: "Holder.finish",
+    by_partial_of_method: "Holder.finish",
+    by_other_future: "complete",
+}
+
+
+def test_a_shield_does_not_complete_what_it_shields():
+    async def main():
+        inner = asyncio.get_running_loop().create_future()
+        waiter = start(directly(asyncio.shield(inner)), "waiter")
+        task = start(with_future(inner), "owner")
+        del inner
+        await parked(waiter, task)
+        snapshot = await capture_elsewhere()
+        await end(waiter, task)
+        return snapshot
+
+    async def with_future(mine):
+        await forever()
+        mine.set_result(None)
+
+    snapshot = run(main())
+    nodes = {node.id: node for node in snapshot.nodes}
+    bridges = [(edge.waiter, nodes[edge.awaited].name) for edge in snapshot.edges if edge.kind == "bridge"]
+    assert [name for _future, name in bridges] == ["owner"]
 
 
 def test_a_cycle_over_a_bridge_is_seen_but_not_certain():

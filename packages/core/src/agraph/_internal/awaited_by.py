@@ -105,10 +105,12 @@ _RACE_TASK_DONE = _nested(staggered.staggered_race, "task_done")
 _RACER = _nested(staggered.staggered_race, "run_one_coro") if _RACE_TASK_DONE is None else None
 
 # Each closure of Lib/asyncio that completes a future, and its cell with that future (or with the queue that
-# `as_completed` up to 3.12 waits at). The second of `shield` completes nothing; it holds who called.
+# `as_completed` up to 3.12 waits at). The others of `shield` complete nothing: they hold what
+# is shielded, and who called.
 _CLOSURES: dict[types.CodeType | None, str] = {
     _nested(tasks.gather, "_done_callback"): "outer",
     _nested(tasks.shield, "_inner_done_callback"): "outer",
+    _nested(tasks.shield, "_outer_done_callback"): "",
     _nested(tasks.shield, "_clear_awaited_by_callback"): "",
     _nested(getattr(tasks, "_wait", None), "_on_completion"): "waiter",
     _nested(tasks.as_completed, "_on_completion"): "done",

@@ -29,17 +29,18 @@ _STEPS = 1
 class _Meaning(NamedTuple):
     """What a callback leads to: resources that are looked for, and futures whose own callbacks lead on.
 
-    The callback itself is kept, as it is known by its identity.
+    The callback itself is kept, as it is known by its identity. `code` is what it runs, where that is Python.
     """
 
     callback: object
     resources: frozenset[int]
     futures: tuple[object, ...]
+    code: types.CodeType | None
 
 
 def bridges_by_callback(
     builder: Builder, futures: Iterable[tuple[int, object]], leads: Leads
-) -> set[tuple[int, int]]:
+) -> dict[tuple[int, int], types.CodeType | None]:
     """Find resources that the end of a task or future completes.
 
     Args:
@@ -48,9 +49,10 @@ def bridges_by_callback(
         leads: What looks for the resources.
 
     Returns:
-        Pairs of the resource and of the one whose callback it is.
+        Pairs of the resource and of the one whose callback it is, each with the code of the callback that
+        has the resource; None where that is not known.
     """
-    found: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int], types.CodeType | None] = {}
     meanings: dict[tuple[int, int], _Meaning] = {}
     seen: set[tuple[int, int]] = set()
     ahead = list(futures)
@@ -60,8 +62,9 @@ def bridges_by_callback(
             if type(callback) is types.BuiltinMethodType and is_task(callback.__self__):
                 continue  # it wakes a task
             meaning = _meaning(callback, leads, meanings)
-            if meaning.resources:
-                found.update((resource, number) for resource in meaning.resources if resource != number)
+            for resource in meaning.resources:
+                if resource != number:
+                    found.setdefault((resource, number), meaning.code)
             for further in meaning.futures:
                 known = builder.known(further)
                 step = number if known is None else known, id(further)
@@ -85,8 +88,20 @@ def _meaning(callback: object, leads: Leads, meanings: dict[tuple[int, int], _Me
             items, steps = _operands(callback), _STEPS
         # A task is asked for its own callbacks anyway.
         futures = [item for item in items if is_future(item) and not is_task(item) and is_pending(item)]
-        meaning = meanings[key] = _Meaning(callback, frozenset(leads.of(items, steps)), tuple(futures))
+        code = None if of_asyncio is not None else _code_of(callback)
+        meaning = meanings[key] = _Meaning(callback, frozenset(leads.of(items, steps)), tuple(futures), code)
     return meaning
+
+
+def _code_of(callback: object) -> types.CodeType | None:
+    """What a callback runs, without what wraps it."""
+    while True:
+        if type(callback) is functools.partial:
+            callback = callback.func
+        elif type(callback) is types.MethodType:
+            callback = callback.__func__
+        else:
+            return callback.__code__ if type(callback) is types.FunctionType else None
 
 
 def _identity(callback: object) -> tuple[int, int]:

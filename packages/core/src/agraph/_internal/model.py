@@ -109,8 +109,8 @@ class Edge(NamedTuple):
         awaited: Id of the node it waits for.
         kind: One of `EDGE_KINDS`. `structural` is no wait: the interpreter's own record of who made what.
         confidence: `exact` when read from the interpreter, `probable` when inferred.
-        site: Index into `Snapshot.sites` where it came about (the `async with` of a holder); None
-            where the stack of the waiter says it.
+        site: Index into `Snapshot.sites` where it came about (the `async with` of a holder, the done-callback
+            that completes a future, by its first line); None where the stack of the waiter says it.
     """
 
     waiter: int

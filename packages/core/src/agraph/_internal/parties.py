@@ -16,6 +16,7 @@ from agraph._internal.bridges import bridges_by_callback, bridges_by_declaration
 from agraph._internal.futures import coroutine_of
 from agraph._internal.identity import key_of
 from agraph._internal.leads import Leads, items_of, named_globals
+from agraph._internal.model import Site
 from agraph._internal.outside import Source, sources_of
 from agraph._internal.waits import Part
 from agraph._internal.walk import FUTURE_ITERATORS, chain
@@ -117,10 +118,13 @@ class _Parties:
             targets.setdefault(id(thing), []).append(number)
         return Leads(targets, _BUDGET)
 
-    def _add(self, numbers: Iterable[int], party: int) -> None:
+    def _add(self, numbers: Iterable[int], party: int, code: types.CodeType | None = None) -> None:
+        site = None
+        if code is not None:
+            site = self._builder.sites.site(Site(code.co_filename, code.co_qualname, code.co_firstlineno))
         for number in numbers:
             plain = number in self._resources.plain
-            self._builder.edge(number, party, "bridge" if plain else "any_of", "probable")
+            self._builder.edge(number, party, "bridge" if plain else "any_of", "probable", site)
             if plain:
                 self._builder.change(number, open=_INFERRED)
             self._edges += 1
@@ -179,9 +183,10 @@ class _Parties:
         bridges = bridges_by_callback(self._builder, [*tasks, *plain.items()], leads)
         if not self._objects.keys().isdisjoint(plain):
             waiters = {number: self._waiters.of(number) for number in plain.keys() & self._objects.keys()}
-            bridges.update(bridges_by_declaration(self._facts, waiters))
+            for bridge in bridges_by_declaration(self._facts, waiters):
+                bridges.setdefault(bridge, None)
         for number, producer in sorted(bridges):
-            self._add((number,), producer)
+            self._add((number,), producer, bridges[number, producer])
         # Who completes a plain future is found then; an event can be set by others as well.
         self._forget({number for number, _producer in bridges} & plain.keys())
         self._note_end_of(leads, "callbacks")
