@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -52,9 +54,19 @@ def test_several_processes_find_the_same(project: Path):
     assert lint_paths([project], jobs=2) == lint_paths([project], jobs=1)
 
 
-def test_with_other_threads_no_process_is_forked(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(threading, "active_count", lambda: 2)
+@pytest.mark.parametrize(("python", "native"), [(2, 2), (1, 2)])
+def test_with_other_threads_no_process_is_forked(monkeypatch: pytest.MonkeyPatch, python: int, native: int):
+    monkeypatch.setattr(threading, "active_count", lambda: python)
+    monkeypatch.setattr(pool, "_native_threads", lambda: native)
     assert pool._context().get_start_method() == "spawn"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many threads C code has")
+def test_threads_of_c_code_count():
+    program = "import faulthandler; from agraph_static._internal.pool import _native_threads as count\n"
+    program += "print(count()); faulthandler.dump_traceback_later(100); print(count())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "2"]
 
 
 def test_the_cache_gives_what_a_run_gives(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

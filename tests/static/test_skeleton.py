@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,9 @@ class Waiter(Base):
 """
     found = lint_source(source, "a.py", EVERYTHING)
     assert gist(found) == gist(run_rules(source, "a.py", EVERYTHING)) != []
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="template strings are new in 3.14")
+def test_template_strings_are_looked_into():
+    tree, _ = skeleton(ast.parse('t"{f(await x)!r:>{width}}"'), "")
+    assert {"Call", "Await"} <= {type(node).__name__ for node in walk(tree)}

@@ -118,6 +118,17 @@ def _context() -> BaseContext:
     import multiprocessing  # noqa: PLC0415 - imported when first needed
 
     methods = multiprocessing.get_all_start_methods()
-    if "fork" in methods and threading.active_count() == 1:
+    if "fork" in methods and threading.active_count() == 1 and _native_threads() == 1:
         return multiprocessing.get_context("fork")
     return multiprocessing.get_context("spawn")
+
+
+def _native_threads() -> int:
+    """The threads of the process, those of C code with them; 1 where the system does not tell.
+
+    From Python 3.15 on `os.fork` warns of these, too.
+    """
+    try:
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - a path object for each costs more
+    except OSError:
+        return 1
