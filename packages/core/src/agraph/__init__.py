@@ -1,8 +1,9 @@
 """agraph: see what every asyncio task of a process waits for.
 
 `capture` takes a snapshot of the whole process: tasks, futures, locks and who holds them, loops, threads.
-`load` and `loads` read one back. `capture_call_graph`, `format_call_graph`, `print_call_graph` and the two
-`future_..._awaited_by` functions are those of asyncio 3.14, on every version since 3.11, safe with cycles.
+`load` and `loads` read one back, `merge` keeps what stood still in several.
+`capture_call_graph`, `format_call_graph`, `print_call_graph` and the two `future_..._awaited_by` functions
+are those of asyncio 3.14, on every version since 3.11, safe with cycles.
 `install` lets a process write a snapshot by itself: at a signal, on a socket, or when it hangs.
 
 Nothing happens unless asked for: importing this package patches nothing and starts nothing.
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         print_call_graph,
     )
     from agraph._internal.link import link
+    from agraph._internal.merge import merge
     from agraph._internal.resource import Resource, Stay, resource
     from agraph._internal.triggers.install import install, uninstall
 
@@ -42,6 +44,7 @@ _LAZY = {
     "future_discard_from_awaited_by": "awaited_by",
     "install": "triggers.install",
     "link": "link",
+    "merge": "merge",
     "print_call_graph": "graph",
     "resource": "resource",
     "uninstall": "triggers.install",
@@ -70,6 +73,7 @@ __all__ = [
     "link",
     "load",
     "loads",
+    "merge",
     "print_call_graph",
     "resource",
     "uninstall",

@@ -4,11 +4,13 @@
     print(judgement.verdict, judgement.deadlocks)
 
 `judge` is made of the other functions: `build` and `levels` decide, `cores` names the nodes to blame,
-`blocked_behind` the tasks that are stuck because of them, and `Hops` the waits between them. What the
+`blocked_behind` the tasks that are stuck because of them, and `Hops` the waits between them. `went_on` says
+which tasks a later snapshot shows to have moved, and `free` lets these proceed in the earlier one. What the
 verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or read here, and `import agraph`
 does not import this module.
 """
 
+from agraph._internal.merge import How, comparable, free, same_process, wait_key, waits_of, went_on
 from agraph._internal.reduction.assumptions import assumptions
 from agraph._internal.reduction.components import components, shortest_cycle
 from agraph._internal.reduction.cores import Core, Residue, blocked_behind, cores, residue
@@ -26,6 +28,7 @@ __all__ = [
     "Core",
     "Hop",
     "Hops",
+    "How",
     "Judgement",
     "Labels",
     "Levels",
@@ -38,9 +41,11 @@ __all__ = [
     "blocked_behind",
     "build",
     "certainty",
+    "comparable",
     "components",
     "cores",
     "edges_of",
+    "free",
     "is_deadlock",
     "is_machinery",
     "judge",
@@ -50,7 +55,11 @@ __all__ = [
     "plural",
     "rank",
     "residue",
+    "same_process",
     "shortest_cycle",
     "user_site",
     "verdicts",
+    "wait_key",
+    "waits_of",
+    "went_on",
 ]

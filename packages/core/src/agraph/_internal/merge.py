@@ -1,0 +1,226 @@
+"""Several snapshots of one process: which waits are the same in all of them, and who went on in between."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from agraph._internal.errors import SnapshotError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Mapping
+
+    from agraph._internal.model import Node, Process, Snapshot
+
+How = Literal["moved", "gone"]
+
+# The start of a process is reckoned from that of the host, which shifts when the clock of the host is set.
+_SLACK_SECONDS = 2.0
+
+
+def same_process(one: Process, other: Process) -> bool:
+    """Whether two snapshots are of one process.
+
+    Args:
+        one: The process of one snapshot.
+        other: The process of another.
+
+    Returns:
+        Whether host, boot, process id and start agree.
+    """
+    if (one.host, one.boot_id, one.pid) != (other.host, other.boot_id, other.pid):
+        return False
+    if one.started is None or other.started is None:
+        return one.started == other.started
+    return abs(one.started - other.started) <= _SLACK_SECONDS
+
+
+def wait_key(snapshot: Snapshot, node: Node) -> Hashable:
+    """What tells the wait of a task from every other one of its process.
+
+    It is made of addresses, which are used again: a task that waits for the same thing in a loop can have
+    one key twice. So equal keys say that it was seen to stand still, and different ones that it moved.
+
+    Args:
+        snapshot: The snapshot.
+        node: One of its tasks.
+
+    Returns:
+        A key to compare with those of later snapshots; None for what does not wait, or when not known.
+    """
+    if node.key is None or node.wait is None:
+        return None
+    return node.key, node.wait, node.name, node.type, snapshot.stack_of(node)
+
+
+def comparable(one: Snapshot, other: Snapshot) -> bool:
+    """Whether the tasks of one snapshot can be found again in another.
+
+    Two snapshots of one process may have been taken by two copies of agraph, or from outside: then the
+    numbers that stand for its objects are not the same.
+
+    Args:
+        one: A snapshot.
+        other: Another snapshot.
+
+    Returns:
+        Whether both are of one process, and an event loop or a task of one is in the other.
+    """
+    if not same_process(one.process, other.process):
+        return False
+    if not _identities(one, "loop").isdisjoint(_identities(other, "loop")):
+        return True
+    return not _identities(one, "task").isdisjoint(_identities(other, "task"))
+
+
+def _identities(snapshot: Snapshot, kind: str) -> set[Hashable]:
+    rows = (node for node in snapshot.nodes if node.kind == kind and node.key is not None)
+    return {(node.key, node.name, node.type) for node in rows}
+
+
+def went_on(earlier: Snapshot, later: Snapshot) -> dict[int, How]:
+    """Which tasks and threads cannot have been deadlocked in a snapshot, because of what a later one shows.
+
+    Args:
+        earlier: A snapshot.
+        later: One of the same process that was begun after the other was done.
+
+    Returns:
+        For each task that waited and each thread that was blocked, by id in `earlier`: `moved` when it waits
+        for something else now or waits no more, `gone` when it is no longer there. What the later snapshot
+        may only have left out is not in it.
+    """
+    if not comparable(earlier, later):
+        return {}
+    now: dict[Hashable, Node] = {
+        (node.kind, node.key): node for node in later.nodes if node.kind in ("task", "thread")
+    }
+    loops = {node.key for node in later.nodes if node.kind == "loop"} - {None}
+    loop_keys = {node.id: node.key for node in earlier.nodes if node.kind == "loop"}
+    found: dict[int, How] = {}
+    for node in earlier.nodes:
+        if not _waits(node):
+            continue
+        other = now.get((node.kind, node.key))
+        if other is None or other.type != node.type:  # nobody, or somebody else at the same address
+            loop = None if node.loop is None else loop_keys.get(node.loop)
+            if later.capture.complete and (node.kind == "thread" or loop in loops):
+                found[node.id] = "gone"
+        elif other.state != "unknown" and _has_moved(earlier, node, later, other):
+            found[node.id] = "moved"
+    return found
+
+
+def _waits(node: Node) -> bool:
+    if node.kind == "task":
+        return node.key is not None and node.wait is not None
+    return node.kind == "thread" and node.key is not None and node.need > 0
+
+
+def _has_moved(earlier: Snapshot, node: Node, later: Snapshot, other: Node) -> bool:
+    if node.wait != other.wait:
+        return True
+    return earlier.stack_of(node) != later.stack_of(other)
+
+
+def free(snapshot: Snapshot, ids: Iterable[int]) -> Snapshot:
+    """A snapshot in which some nodes can proceed.
+
+    Args:
+        snapshot: The snapshot.
+        ids: Ids of tasks and threads.
+
+    Returns:
+        The snapshot with these, and with the loops that they run on, as a capture shows what it saw move:
+        in need of nothing.
+    """
+    chosen = set(ids)
+    if not chosen:
+        return snapshot
+    turned = {node.loop for node in snapshot.nodes if node.id in chosen}
+    freed = chosen | turned
+    nodes = tuple(
+        node._replace(state="ready" if node.kind == "task" else "running", need=0, timer=None, open="")
+        if node.id in freed
+        else node
+        for node in snapshot.nodes
+    )
+    capture = replace(snapshot.capture, moved=snapshot.capture.moved + len(chosen))
+    return replace(snapshot, nodes=nodes, capture=capture)
+
+
+def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """Make one snapshot of several of one process: what stood still in all of them.
+
+    A snapshot has one process, so those of several processes do not merge; `agraph analyze` takes them side
+    by side. The result is the latest snapshot that is consistent, or the latest where none is, in which each
+    task that did not wait in the same way in all of them is able to proceed. So a cycle that was put together
+    from waits at different moments falls apart. Nothing becomes `certain` by it: what is not in one
+    consistent snapshot was never seen at one moment, because waits are known by addresses, which are used
+    again.
+
+    Args:
+        snapshots: One or more snapshots of one process, in any order.
+
+    Returns:
+        The merged snapshot; `capture.moved` counts the tasks that did not stand still.
+
+    Raises:
+        SnapshotError: There is none, they are of several processes, or their tasks cannot be compared.
+    """
+    ordered = sorted(snapshots, key=lambda one: one.capture.start_monotonic)
+    if not ordered:
+        raise SnapshotError("there is no snapshot to merge", help="pass one at least")
+    base = max(ordered, key=lambda one: (one.capture.consistent, one.capture.start_monotonic))
+    for one in ordered:
+        _check(one, base)
+    return free(base, moving(base, ordered))
+
+
+def moving(base: Snapshot, others: Iterable[Snapshot]) -> list[int]:
+    """The tasks of a snapshot that do not wait in the same way in others.
+
+    Args:
+        base: The snapshot.
+        others: Comparable ones, or `base` itself.
+
+    Returns:
+        Ids in `base`, only of tasks that wait.
+    """
+    keys = {node.id: wait_key(base, node) for node in base.nodes if node.kind == "task" and node.need > 0}
+    still = set(keys.values()) - {None}
+    for one in others:
+        if one is not base:
+            still &= {wait_key(one, node) for node in one.nodes if node.kind == "task"}
+    return [number for number, key in keys.items() if key not in still]
+
+
+def _check(one: Snapshot, base: Snapshot) -> None:
+    if not same_process(one.process, base.process):
+        raise SnapshotError(
+            f"these are snapshots of two processes, {_name(one.process)} and {_name(base.process)}",
+            help="merge those of each process by themselves; `agraph analyze` takes all of them side by side",
+        )
+    if one is not base and not comparable(one, base):
+        raise SnapshotError(
+            f"two snapshots of {_name(base.process)} have no task and no event loop in common",
+            help="take them in the same way: those taken from outside do not tell tasks apart",
+        )
+
+
+def _name(process: Process) -> str:
+    return f"{process.host}:{process.pid}"
+
+
+def waits_of(snapshot: Snapshot) -> Mapping[Hashable, Node]:
+    """The tasks of a snapshot that wait.
+
+    Args:
+        snapshot: The snapshot.
+
+    Returns:
+        The tasks by `wait_key`; those without one are left out.
+    """
+    found = {wait_key(snapshot, node): node for node in snapshot.nodes if node.kind == "task"}
+    found.pop(None, None)
+    return found
