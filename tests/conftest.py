@@ -12,6 +12,7 @@ Environment:
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell starts what runs in its background like that, and every program that a test starts would
+        # inherit it: none of them could be interrupted.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if LOOP != "asyncio":
         # Neither a policy (deprecated since 3.14) nor a parameter reaches the loops that tested code makes itself.
         # asyncio.run and asyncio.Runner look `new_event_loop` up in asyncio.events on every version.
