@@ -117,3 +117,56 @@ def test_unused_is_reported_only_for_rules_that_ran():
     assert (finding.code, finding.span) == ("AG900", Span(1, 8, 1, 31))
     assert lint_source(text, config=LintConfig(ignore=("AG101",))) == []
     assert lint_source(text, config=LintConfig(ignore=("AG900",))) == []
+
+
+HELPED = """\
+import asyncio
+import helpers
+from helpers import set_result
+
+async def wait(task: asyncio.Task):
+    waiter = asyncio.get_running_loop().create_future()
+    task.add_done_callback(lambda _: {call})
+    await waiter
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["set_result(waiter, None)", "helpers.set_result(waiter, None)", "waiter.set_result(None)"],
+)
+def test_helpers_that_complete_a_future_are_known(call: str):
+    (finding,) = lint_source(HELPED.format(call=call))
+    assert (finding.code, finding.span.line) == ("AG101", 7)
+
+
+def test_fields_of_named_tuples_lead_from_one_function_to_another():
+    text = """\
+import asyncio
+from collections import namedtuple
+
+Item = namedtuple("Item", "key, future")
+
+class Loader:
+    def __init__(self):
+        self._queue = []
+
+    def load(self, key):
+        future = asyncio.get_running_loop().create_future()
+        self._queue.append(Item(key=key, future=future))
+        if len(self._queue) == 1:
+            start(self)
+        return future
+
+def start(loader: "Loader"):
+    queue = loader._queue
+    loader._queue = []
+    asyncio.ensure_future(load_all(queue))
+
+async def load_all(queue):
+    values = await read_all([one.key for one in queue])
+    for one, value in zip(queue, values):
+        one.future.set_result(value)
+"""
+    (finding,) = lint_source(text)
+    assert (finding.code, finding.function) == ("AG110", "start")

@@ -274,8 +274,9 @@ class Resolver:
         )
 
     def _in_module(self, call: Call) -> bool:
-        """`helpers.set_result(future, value)`: a function of an imported module."""
-        return isinstance(call.receiver, cst.Name) and call.receiver.value in self.module.imports
+        """`helpers.set_result(future, value)`: a function of an imported module, not a future's method."""
+        imported = isinstance(call.receiver, cst.Name) and call.receiver.value in self.module.imports
+        return imported and len(call.args) > 1
 
     def _is_primitive(self, place: Place, kind: str) -> bool:
         origins = self.origins.of_place(place)

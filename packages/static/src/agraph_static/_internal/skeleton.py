@@ -447,6 +447,9 @@ _FILLERS: dict[type, tuple[type[cst.CSTNode], _Filler]] = {
     ast.TryStar: (cst.TryStar, _try),
     ast.Match: (cst.Match, _match),
 }
-if hasattr(ast, "TemplateStr"):  # Python 3.14 and later
-    _FILLERS[ast.TemplateStr] = (cst.FormattedString, _formatted)
-    _FILLERS[ast.Interpolation] = (cst.FormattedStringExpression, _replacement)
+for _kind, _filler in (
+    ("TemplateStr", (cst.FormattedString, _formatted)),
+    ("Interpolation", (cst.FormattedStringExpression, _replacement)),
+):
+    if hasattr(ast, _kind):  # Python 3.14 and later
+        _FILLERS[getattr(ast, _kind)] = _filler
