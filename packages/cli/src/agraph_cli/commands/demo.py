@@ -99,6 +99,6 @@ def _open_futures(one: SnapshotAnalysis) -> Iterator[tuple[Node, Node]]:
 
 def _next(style: Style) -> Iterator[str]:
     yield style.paint("For a program of your own:", "strong")
-    yield "  agraph.capture().save('snapshot.json')   in the program, from any thread"
-    yield "  agraph analyze snapshot.json"
+    yield "  agraph capture PID     while it hangs: Python 3.14, or started by `agraph run`"
+    yield "  agraph analyze snapshot.json   what `agraph.capture().save('snapshot.json')` wrote in it"
     yield "  agraph lint src/"
