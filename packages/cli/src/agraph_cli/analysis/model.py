@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from agraph import Node, Site, Snapshot
     from agraph.reduction import Hop, Verdict, WaitGraph
+    from agraph_static import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,14 @@ class Orphan:
         verdict: Of those who wait for it alone.
         waiters: The tasks that wait for it directly.
         behind: How many tasks are stuck because of it, these included; 0 where it counts as live.
+        findings: What the static rules say of the source of this wait, see `analysis.hybrid`.
     """
 
     node: Node
     verdict: Verdict
     waiters: tuple[Node, ...]
     behind: int
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

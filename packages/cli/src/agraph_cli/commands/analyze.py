@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agraph_cli import terminal
+from agraph_cli.commands import source_option
 from agraph_cli.commands.page import ColorOption, OutputOption, epilog
 from agraph_cli.errors import CommandError
 from agraph_cli.exit_codes import ExitCode
@@ -28,6 +29,7 @@ EXAMPLES = """
     agraph analyze snapshot.json
     agraph analyze snapshots/ --format json -o report.json
     agraph analyze snapshot.json --task http-17
+    agraph analyze snapshot.json --source src/
     """
 EPILOG = f"{help_lines()}\n\n{epilog(EXAMPLES, 'a deadlock, at or above --fail-on')}"
 
@@ -55,6 +57,7 @@ def analyze(
             rich_help_panel="What to report",
         ),
     ] = None,
+    source: source_option.SourceOption = None,
     fail_on: Annotated[
         FailOn,
         typer.Option(
@@ -80,8 +83,10 @@ def analyze(
         raise CommandError(
             "--task goes with --format full only", hint="the JSON lists every task under `tasks`"
         )
+    joined = source_option.Joined(source)
     found = read(snapshots)
-    analysis = _analyze(found)
+    analysis = _analyze(found, joined)
+    joined.tell()
     for error in found.errors:
         terminal.complain(f"{error['path']}: {error['message']}", error["help"])
     if analysis.snapshots or FORMATS[format_].tells_errors:
@@ -95,7 +100,7 @@ def analyze(
     return _exit_code(analysis, found, fail_on)
 
 
-def _analyze(found: Read) -> Analysis:
+def _analyze(found: Read, joined: source_option.Joined) -> Analysis:
     from agraph import SnapshotError
     from agraph_cli.analysis.judge import analyze_one
     from agraph_cli.analysis.model import Analysis
@@ -103,7 +108,7 @@ def _analyze(found: Read) -> Analysis:
     done = []
     for path, snapshot in found.snapshots:
         try:
-            done.append(analyze_one(snapshot, path))
+            done.append(joined.with_source(analyze_one(snapshot, path)))
         except SnapshotError as error:
             found.fail(path, str(error), error.help)
     return Analysis(tuple(done))

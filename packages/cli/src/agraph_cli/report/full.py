@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agraph.reduction import VERDICTS
 from agraph_cli.analysis.names import is_machinery, plural
 from agraph_cli.analysis.survey import survey
+from agraph_cli.report.findings import below_orphans
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean, columns, seconds
 
@@ -187,12 +188,11 @@ def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
     if not one.deadlocks:
         yield style.paint(no_deadlock(one), ROLES[one.verdict])
         yield ""
-    open_ended = [orphan for orphan in one.orphans if orphan.verdict != "certain"]
+    open_ended = [orphan for orphan in one.orphans if orphan.verdict != "certain" or orphan.findings]
     if open_ended:
         yield "  Who will free these, the snapshot does not know:"
-        yield from style.some(
-            [f"    {line}" for line in columns([_orphan(say, one) for one in open_ended])], "    "
-        )
+        rows = columns([_orphan(say, orphan) for orphan in open_ended])
+        yield from below_orphans(open_ended, rows, style, "    ")
         yield ""
     if not one.deadlocks:
         yield from _look_over(one, say)

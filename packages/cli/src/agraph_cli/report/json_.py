@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from agraph.reduction import VERDICTS, edges_of
 from agraph_cli.analysis.names import user_site
+from agraph_cli.report.lint.json_ import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -126,6 +127,7 @@ class _Rows:
             "waiters": [{"id": node.id, "name": node.name} for node in orphan.waiters],
             "waits_at": _site(user_site(self.one.snapshot, first)),
             "blocked_behind": orphan.behind,
+            "findings": [row(finding) for finding in orphan.findings],
         }
 
     def snapshot(self) -> dict[str, Any]:

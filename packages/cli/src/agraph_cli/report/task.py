@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agraph.reduction import EXPLAINED
 from agraph_cli.analysis.trace import trace
+from agraph_cli.report.findings import finding_lines
 from agraph_cli.report.full import ROLES, stack_lines
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean, columns, seconds
@@ -13,6 +14,7 @@ from agraph_cli.report.style import clean, columns, seconds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agraph import Node
     from agraph_cli.analysis.model import SnapshotAnalysis
     from agraph_cli.analysis.trace import Trace
     from agraph_cli.report.style import Style
@@ -44,6 +46,7 @@ def task_report(one: SnapshotAnalysis, index: int, style: Style) -> Iterator[str
         yield f"  {clean(', '.join(fact for fact in facts if fact))}"
     yield ""
     yield from _waits(found, say)
+    yield from _hidden(one, task, style)
     stack = stack_lines(one, task, style)
     if stack:
         yield "  Stack, innermost first:"
@@ -73,6 +76,15 @@ def _waits(found: Trace, say: Sentences) -> Iterator[str]:
     if any(end == hop.waiter for hop in found.chain):
         yield f"    {say.style.corner}back to {say.label(end)}"
     yield ""
+
+
+def _hidden(one: SnapshotAnalysis, task: Node, style: Style) -> Iterator[str]:
+    found = [orphan for orphan in one.orphans if orphan.findings and task in orphan.waiters]
+    if found:
+        yield "  What hides who ends this wait:"
+        for finding in dict.fromkeys(finding for orphan in found for finding in orphan.findings):
+            yield from finding_lines(finding, style, "    ")
+        yield ""
 
 
 def _why(found: Trace) -> str:
