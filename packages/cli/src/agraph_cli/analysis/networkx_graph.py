@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agraph.reduction import VERDICTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import networkx as nx
 
     from agraph import Site
@@ -32,6 +35,43 @@ def to_networkx(analysis: Analysis, *, full: bool = False) -> nx.DiGraph[tuple[i
     for number, one in enumerate(analysis.snapshots):
         _add(graph, number, one, full=full)
     return graph
+
+
+def graphml_lines(graph: nx.DiGraph[tuple[int, int]], safe: Callable[[str], str]) -> Iterator[str]:
+    """A graph of `to_networkx` in GraphML, which knows only text and numbers.
+
+    Args:
+        graph: The graph.
+        safe: Makes a text fit for XML, which has no control characters.
+
+    Yields:
+        Lines without line ends. Fields without a value are left out; a stack is one text, `kinds` is too.
+    """
+    import networkx as nx
+
+    plain: nx.DiGraph[str] = nx.DiGraph()
+    for (number, node), attributes in graph.nodes.items():
+        plain.add_node(f"{number}:{node}", **_flat(attributes, safe))
+    for (waiter, awaited), attributes in graph.edges.items():
+        ends = (f"{one[0]}:{one[1]}" for one in (waiter, awaited))
+        plain.add_edge(*ends, **_flat(attributes, safe))
+    yield '<?xml version="1.0" encoding="UTF-8"?>'
+    yield from nx.generate_graphml(plain)
+
+
+def _flat(attributes: Mapping[str, Any], safe: Callable[[str], str]) -> dict[str, str | int | float | bool]:
+    found: dict[str, str | int | float | bool] = {}
+    for name, value in attributes.items():
+        # The id is the name of the node already, and `id` has a meaning of its own in some readers.
+        if value is None or value in ("", [], {}) or name == "id":
+            continue
+        if isinstance(value, Mapping):
+            found.update({f"detail.{safe(str(key))}": safe(str(one)) for key, one in value.items()})
+        elif isinstance(value, (list, tuple)):
+            found[name] = safe(" <- ".join(value) if name == "stack" else ",".join(value))
+        else:
+            found[name] = safe(value) if isinstance(value, str) else value
+    return found
 
 
 def _add(graph: nx.DiGraph[tuple[int, int]], number: int, one: SnapshotAnalysis, *, full: bool) -> None:

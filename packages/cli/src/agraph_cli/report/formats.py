@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from agraph_cli.analysis.model import Analysis
     from agraph_cli.report.style import Style
 
-FormatName = Literal["full", "json"]
+FormatName = Literal[
+    "full", "tree", "table", "json", "sarif", "dot", "mermaid", "html", "graphml", "speedscope"
+]
 
 
 class Format(NamedTuple):
@@ -33,7 +35,15 @@ class Format(NamedTuple):
 
 FORMATS: dict[FormatName, Format] = {
     "full": Format("the verdict, who waits for whom, and what to change, as text", "full"),
+    "tree": Format("who waits for whom as a tree, stuck tasks first", "tree", 60),
+    "table": Format("a row for each task: verdict, what it waits for, who holds that", "table", 50),
     "json": Format("everything, for programs", "json_", None, tells_errors=True),
+    "sarif": Format("a result for each deadlock, for code scanning (SARIF 2.1.0)", "sarif", 1000, True),
+    "dot": Format("a picture of what is stuck, for Graphviz", "dot", 60),
+    "mermaid": Format("the same picture for Markdown (a Mermaid flowchart)", "mermaid", 30),
+    "html": Format("one page with pictures and a table to search; needs no network", "html", 2000),
+    "graphml": Format("the graph of what is stuck (with --all: of everything)", "graphml"),
+    "speedscope": Format("where tasks stand, as a flame graph for speedscope", "speedscope", None),
 }
 
 
