@@ -27,7 +27,7 @@ FailOn = Literal["certain", "possible", "never"]
 SHORT = "Say which tasks of a snapshot can never go on."
 EXAMPLES = """
     agraph analyze snapshot.json
-    agraph analyze snapshots/ --format json -o report.json
+    agraph analyze snapshots/ --format html -o report.html
     agraph analyze snapshot.json --task http-17
     agraph analyze snapshot.json --source src/
     """
