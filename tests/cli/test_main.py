@@ -41,7 +41,7 @@ def test_explain_a_rule(agraph):
 
 def test_a_bug_is_owned_up_to(agraph, monkeypatch):
     bank().save("snap.json")
-    monkeypatch.setattr(analyze_command, "_analyze", lambda found: {}["gone"])
+    monkeypatch.setattr(analyze_command, "_analyze", lambda *given: {}["gone"])
     assert agraph("analyze snap.json").code == 2
     assert agraph.err == (
         "error: KeyError: 'gone'; this is a bug in agraph\n"
@@ -52,7 +52,7 @@ def test_a_bug_is_owned_up_to(agraph, monkeypatch):
 
 
 def test_an_interrupt(agraph, monkeypatch):
-    def interrupt(found):
+    def interrupt(*_given):
         raise KeyboardInterrupt
 
     bank().save("snap.json")
