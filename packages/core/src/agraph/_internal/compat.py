@@ -13,3 +13,6 @@ TASKS_ARE_KEPT_PER_LOOP = sys.version_info >= (3, 14)
 # `frame.f_locals` is a view (PEP 667); before, it is a dictionary that stays with the frame and keeps values
 # alive.
 LOCALS_ARE_A_VIEW = sys.version_info >= (3, 13)
+
+# Frames have references on their value stack that no count knows of (LOAD_FAST_BORROW in Python/bytecodes.c).
+STACKS_BORROW = sys.version_info >= (3, 14)

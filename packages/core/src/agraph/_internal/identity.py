@@ -12,6 +12,11 @@ def key_of(thing: object) -> int:
     return (id(thing) - ORIGIN) >> 4
 
 
+def id_of_key(key: int) -> int:
+    """The `id` of the object that a key stands for: objects lie at multiples of 16 bytes."""
+    return (key << 4) + ORIGIN
+
+
 def wait_id(waiter: object, deadline: float | None) -> int:
     """The identity of a wait among those of one task, never 0: of what it waits for, and until when.
 
