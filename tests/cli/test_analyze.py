@@ -170,7 +170,8 @@ def test_json(agraph):
     document = json.loads(agraph.out)
     assert document["verdict"] == "certain"
     assert list(document) == [
-        "schema", "verdict", "deadlocks", "tasks", "lock_order", "stuck", "orphans", "snapshots", "errors",
+        "schema", "verdict", "deadlocks", "tasks", "lock_order", "predicted", "stuck", "lifted", "orphans",
+        "snapshots", "errors",
     ]  # fmt: skip
 
 

@@ -36,7 +36,12 @@ def lock_order(snapshot: Snapshot) -> tuple[LockPair, ...]:
                 held_at = None if holding.site is None else snapshot.sites[holding.site]
                 pairs.append(
                     LockPair(
-                        task, nodes[holding.waiter], nodes[edge.awaited], held_at, user_site(snapshot, task)
+                        task,
+                        nodes[holding.waiter],
+                        nodes[edge.awaited],
+                        held_at,
+                        user_site(snapshot, task),
+                        holding.confidence,
                     )
                 )
     return tuple(sorted(pairs, key=lambda pair: (pair.task.id, pair.held.id, pair.wanted.id)))

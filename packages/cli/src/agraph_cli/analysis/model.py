@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from agraph.reduction import VERDICTS, rank
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agraph import Node, Site, Snapshot
-    from agraph.reduction import Hop, Verdict, WaitGraph
+    from agraph.reduction import Hop, How, Verdict, WaitGraph
     from agraph_static import Finding
 
 
@@ -80,6 +80,7 @@ class LockPair:
         wanted: The lock it waits for.
         held_at: Where it was taken, if known.
         wanted_at: Where the task waits.
+        confidence: `probable` when it was inferred that the task holds the lock.
     """
 
     task: Node
@@ -87,6 +88,7 @@ class LockPair:
     wanted: Node
     held_at: Site | None
     wanted_at: Site | None
+    confidence: Literal["exact", "probable"] = "exact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +138,73 @@ class SnapshotAnalysis:
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """What several snapshots of one process say together.
+
+    Attributes:
+        snapshots: Their analyses, by time. None begins before the one before has ended.
+        seconds: From the end of the first to the start of the last.
+        still: The tasks of the last that waited in the same way in all of them, the worst verdict first.
+        sightings: How many of them show each deadlock, for those that more than one shows.
+    """
+
+    snapshots: tuple[SnapshotAnalysis, ...]
+    seconds: float
+    still: tuple[tuple[Node, Verdict], ...]
+    sightings: tuple[tuple[Deadlock, int], ...]
+
+    @property
+    def last(self) -> SnapshotAnalysis:
+        """The last of them."""
+        return self.snapshots[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """A deadlock that a later snapshot refutes.
+
+    Attributes:
+        one: The analysis of the snapshot that seemed to show it, in which it is no more.
+        deadlock: It.
+        went_on: Which of its members went on: each with `moved`, or `gone` for no longer there.
+        seen_in: The path of the snapshot that shows it.
+    """
+
+    one: SnapshotAnalysis
+    deadlock: Deadlock
+    went_on: tuple[tuple[Node, How], ...]
+    seen_in: str
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Locks that are taken in different orders: a deadlock that was not seen, but could be.
+
+    Attributes:
+        orders: One pair for each task of the cycle, with the snapshot that shows it. What one waits for, the
+            next holds.
+    """
+
+    orders: tuple[tuple[SnapshotAnalysis, LockPair], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The analysis of one or more snapshots.
 
     Attributes:
         snapshots: One for each snapshot, in the order they were given.
+        histories: One for each process of which several snapshots can be compared.
+        lifted: Alarms that a later snapshot refutes. They are in no `deadlocks`.
+        predicted: Deadlocks that the order of locks makes possible and that no snapshot shows.
+        again: Deadlocks that another snapshot of the same process shows as well; that one is reported.
     """
 
     snapshots: tuple[SnapshotAnalysis, ...]
+    histories: tuple[History, ...] = ()
+    lifted: tuple[Lifted, ...] = ()
+    predicted: tuple[Predicted, ...] = ()
+    again: tuple[Deadlock, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -152,9 +213,23 @@ class Analysis:
 
     @property
     def deadlocks(self) -> Sequence[tuple[SnapshotAnalysis, Deadlock]]:
-        """The deadlocks of all snapshots, the worst first."""
-        found = [(one, deadlock) for one in self.snapshots for deadlock in one.deadlocks]
+        """The deadlocks of all snapshots, each once, the worst first."""
+        again = {id(deadlock) for deadlock in self.again}
+        found = [
+            (one, deadlock)
+            for one in self.snapshots
+            for deadlock in one.deadlocks
+            if id(deadlock) not in again
+        ]
         return sorted(found, key=lambda pair: worst_first(pair[1]))
+
+    def sighting(self, deadlock: Deadlock) -> tuple[History, int] | None:
+        """The history of the process of a deadlock, and how many of its snapshots show it; None for one."""
+        for history in self.histories:
+            for seen, count in history.sightings:
+                if seen is deadlock:
+                    return history, count
+        return None
 
 
 def worst_first(deadlock: Deadlock) -> tuple[int, int]:

@@ -102,8 +102,7 @@ def analyze(
 
 def _analyze(found: Read, joined: source_option.Joined) -> Analysis:
     from agraph import SnapshotError
-    from agraph_cli.analysis.judge import analyze_one
-    from agraph_cli.analysis.model import Analysis
+    from agraph_cli.analysis.judge import analyze_one, analyze_together
 
     done = []
     for path, snapshot in found.snapshots:
@@ -111,7 +110,7 @@ def _analyze(found: Read, joined: source_option.Joined) -> Analysis:
             done.append(joined.with_source(analyze_one(snapshot, path)))
         except SnapshotError as error:
             found.fail(path, str(error), error.help)
-    return Analysis(tuple(done))
+    return analyze_together(done)
 
 
 def _one_task(analysis: Analysis, task: str, style: Style) -> Iterator[str]:

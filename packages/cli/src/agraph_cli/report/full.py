@@ -12,6 +12,7 @@ from agraph.reduction import VERDICTS
 from agraph_cli.analysis.names import is_machinery, plural
 from agraph_cli.analysis.survey import survey
 from agraph_cli.report.findings import below_orphans
+from agraph_cli.report.many import did_not_move, together
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean, columns, seconds
 
@@ -50,11 +51,13 @@ def full(analysis: Analysis, style: Style) -> Iterator[str]:
     shown = found if style.limit is None else found[: style.limit]
     says = {id(one): Sentences(one, style) for one, _ in shown}
     for one, deadlock in shown:
-        yield from _deadlock(one, deadlock, says[id(one)], several=len(analysis.snapshots) > 1)
+        moved = did_not_move(analysis, deadlock)
+        yield from _deadlock(one, deadlock, says[id(one)], moved, several=len(analysis.snapshots) > 1)
     yield from _not_shown(len(found), "deadlocks", style)
     if len(found) > len(shown):
         yield ""
     yield from _besides(analysis, style)
+    yield from together(analysis, style)
     for one in analysis.snapshots[: style.limit]:
         yield from _source(one, style)
     yield from _not_shown(len(analysis.snapshots), "snapshots", style)
@@ -79,7 +82,9 @@ def _overview(analysis: Analysis, style: Style) -> Iterator[str]:
     yield ""
 
 
-def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, *, several: bool) -> Iterator[str]:
+def _deadlock(
+    one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, moved: str, *, several: bool
+) -> Iterator[str]:
     style = say.style
     if several:
         yield style.paint(f"In {_name(one, style)}:", "strong")
@@ -88,6 +93,8 @@ def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, *, seve
     yield from style.some([f"  {line}" for line in _ring(deadlock, say)], "  ")
     yield ""
     yield from _how_sure(deadlock, style)
+    if moved:
+        yield f"  {moved}"
     yield ""
     yield from _stacks(one, deadlock.tasks or deadlock.members, say)
     yield from _blocked_behind(deadlock, say)
@@ -102,8 +109,9 @@ def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, *, seve
 
 def _ring(deadlock: Deadlock, say: Sentences) -> list[str]:
     lines = columns(say.hops(deadlock.hops))
-    if len(deadlock.hops) == len(deadlock.cycle) and deadlock.cycle[-1].awaited == deadlock.cycle[0].waiter:
-        lines.append(f"{say.style.corner}back to {say.label(deadlock.cycle[0].waiter)}")
+    cycle = deadlock.cycle  # empty for what needs something and waits for nothing
+    if cycle and len(deadlock.hops) == len(cycle) and cycle[-1].awaited == cycle[0].waiter:
+        lines.append(f"{say.style.corner}back to {say.label(cycle[0].waiter)}")
     return lines
 
 
@@ -175,7 +183,12 @@ def _besides(analysis: Analysis, style: Style) -> Iterator[str]:
         yield from _beside(analysis.snapshots[0], style)
         return
     # Of several, those are worth a look that have no deadlock to show and yet are not all live.
-    found = [one for one in analysis.snapshots if one.verdict != "live" and not one.deadlocks]
+    earlier = {id(one.graph) for history in analysis.histories for one in history.snapshots[:-1]}
+    found = [
+        one
+        for one in analysis.snapshots
+        if one.verdict != "live" and not one.deadlocks and id(one.graph) not in earlier
+    ]
     for one in found[: style.limit]:
         yield style.paint(f"In {_name(one, style)}:", "strong")
         yield from _beside(one, style)

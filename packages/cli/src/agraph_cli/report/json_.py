@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from agraph.reduction import VERDICTS, edges_of
 from agraph_cli.analysis.names import user_site
 from agraph_cli.report.lint.json_ import row
+from agraph_cli.report.many_json import lifted, lock_order, predicted, site_row, stuck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from agraph import Node, Site
+    from agraph import Node
     from agraph.reduction import Hop
-    from agraph_cli.analysis.model import Analysis, Deadlock, LockPair, Orphan, SnapshotAnalysis
+    from agraph_cli.analysis.model import Analysis, Deadlock, Orphan, SnapshotAnalysis
     from agraph_cli.report.style import Style
 
 SCHEMA = "agraph.analysis/1"
@@ -41,8 +42,10 @@ def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[s
         "verdict": analysis.verdict if analysis.snapshots else None,
         "deadlocks": [_Rows(one).deadlock(found) for one, found in analysis.deadlocks],
         "tasks": [row for table in tables for row in table.tasks()],
-        "lock_order": [row for table in tables for row in table.lock_order()],
-        "stuck": [],
+        "lock_order": lock_order(analysis),
+        "predicted": predicted(analysis),
+        "stuck": stuck(analysis),
+        "lifted": lifted(analysis),
         "orphans": [row for table in tables for row in table.orphans()],
         "snapshots": [table.snapshot() for table in tables],
         "errors": list(errors),
@@ -76,7 +79,7 @@ class _Rows:
         return {
             "kind": hop.waiter.kind,
             "name": hop.waiter.name,
-            "waits_at": _site(site),
+            "waits_at": site_row(site),
             "edge": hop.edge.kind if hop.edge else "loop",
             "confidence": hop.edge.confidence if hop.edge else "exact",
         }
@@ -101,17 +104,6 @@ class _Rows:
             "confidence": edge.confidence,
         }
 
-    def lock_order(self) -> Iterable[dict[str, Any]]:
-        return [self._pair(pair) for pair in self.one.lock_order]
-
-    def _pair(self, pair: LockPair) -> dict[str, Any]:
-        return {
-            "process": self.one.process,
-            "task": pair.task.name,
-            "held": {"id": pair.held.id, "name": pair.held.name, "at": _site(pair.held_at)},
-            "wanted": {"id": pair.wanted.id, "name": pair.wanted.name, "at": _site(pair.wanted_at)},
-        }
-
     def orphans(self) -> Iterable[dict[str, Any]]:
         return [self._orphan(orphan) for orphan in self.one.orphans]
 
@@ -125,7 +117,7 @@ class _Rows:
             "verdict": orphan.verdict,
             "open": orphan.node.open,
             "waiters": [{"id": node.id, "name": node.name} for node in orphan.waiters],
-            "waits_at": _site(user_site(self.one.snapshot, first)),
+            "waits_at": site_row(user_site(self.one.snapshot, first)),
             "blocked_behind": orphan.behind,
             "findings": [row(finding) for finding in orphan.findings],
         }
@@ -144,7 +136,3 @@ class _Rows:
             "verdict": self.one.verdict,
             "tasks": sum(1 for _ in self.one.tasks()),
         }
-
-
-def _site(site: Site | None) -> dict[str, Any] | None:
-    return None if site is None else {"path": site.file, "line": site.line, "function": site.function}

@@ -1,0 +1,162 @@
+"""Several snapshots: what stood still, which alarms a later snapshot refutes, which deadlocks are the same.
+
+A deadlock never goes away, so a task that went on was in none (Chandy, Misra and Haas 1983: deadlock is a
+stable property). That only ever takes alarms back: waits are known by addresses, which are used again, so
+that a task waits in the same way twice does not prove that it never moved in between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agraph.reduction import comparable, free, rank, wait_key, waits_of, went_on
+from agraph_cli.analysis.model import Analysis, History, Lifted
+from agraph_cli.analysis.predict import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Sequence
+
+    from agraph import Node, Snapshot
+    from agraph.reduction import How, Verdict
+    from agraph_cli.analysis.model import Deadlock, SnapshotAnalysis
+
+    Reanalyze = Callable[[Snapshot, str], SnapshotAnalysis]
+
+# So many copies of agraph in one process, whose numbers for tasks do not agree, are told apart.
+_MAX_CHAINS = 8
+_POSSIBLE = rank("possible")
+
+
+def together(analyses: Sequence[SnapshotAnalysis], reanalyze: Reanalyze) -> Analysis:
+    """Put the analyses of single snapshots together.
+
+    Args:
+        analyses: One for each snapshot.
+        reanalyze: Analyses a snapshot, given it and its path.
+
+    Returns:
+        The analysis of all of them.
+    """
+    done = list(analyses)
+    chains = [chain for group in _by_process(done) for chain in _chains(done, group) if len(chain) > 1]
+    lifted: list[Lifted] = []
+    histories: list[History] = []
+    again: list[Deadlock] = []
+    for chain in chains:
+        alarms = list(_lift(done, chain, reanalyze))
+        lifted += sorted(alarms, key=lambda alarm: alarm.one.snapshot.capture.start_monotonic)
+        members = tuple(done[position] for position in chain)
+        sightings, repeated = _same_deadlocks(members)
+        again += repeated
+        histories.append(History(members, _seconds(members), _still(members), sightings))
+    return Analysis(tuple(done), tuple(histories), tuple(lifted), predict(done), tuple(again))
+
+
+def _by_process(done: Sequence[SnapshotAnalysis]) -> list[list[int]]:
+    """Positions of snapshots that may be of one process, by time."""
+    groups: dict[Hashable, list[int]] = {}
+    for position, one in enumerate(done):
+        process = one.snapshot.process
+        groups.setdefault((process.host, process.boot_id, process.pid), []).append(position)
+    for group in groups.values():
+        group.sort(key=lambda position: done[position].snapshot.capture.start_monotonic)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _chains(done: Sequence[SnapshotAnalysis], group: Sequence[int]) -> list[list[int]]:
+    """Snapshots whose tasks can be compared, each begun after the one before was done."""
+    chains: list[list[int]] = []
+    for position in group:
+        snapshot = done[position].snapshot
+        if not _has_keys(snapshot):
+            continue
+        for chain in chains:
+            last = done[chain[-1]].snapshot
+            if comparable(last, snapshot):
+                if snapshot.capture.start_monotonic > last.capture.end_monotonic:
+                    chain.append(position)
+                break
+        else:
+            if len(chains) < _MAX_CHAINS:
+                chains.append([position])
+    return chains
+
+
+def _has_keys(snapshot: Snapshot) -> bool:
+    return any(node.key is not None and node.kind in ("loop", "task") for node in snapshot.nodes)
+
+
+def _seconds(members: Sequence[SnapshotAnalysis]) -> float:
+    first, last = members[0].snapshot.capture, members[-1].snapshot.capture
+    return last.start_monotonic - first.end_monotonic
+
+
+def _still(members: Sequence[SnapshotAnalysis]) -> tuple[tuple[Node, Verdict], ...]:
+    *before, last = members
+    found = dict(waits_of(last.snapshot))
+    for one in before:
+        found = {key: found[key] for key in found.keys() & waits_of(one.snapshot).keys()}
+    still = {node.id for node in found.values()}
+    rows = [(node, verdict) for node, verdict in last.tasks() if node.id in still]
+    return tuple(sorted(rows, key=lambda row: (-rank(row[1]), row[0].id)))
+
+
+def _lift(done: list[SnapshotAnalysis], chain: Sequence[int], reanalyze: Reanalyze) -> Iterator[Lifted]:
+    """Analyse again what a later snapshot refutes; from the last to the first, as it holds further back."""
+    later: dict[int, tuple[How, str]] = {}
+    for position, following in zip(chain[-2::-1], chain[:0:-1], strict=True):
+        one, after = done[position], done[following]
+        moved: dict[int, tuple[How, str]] = {
+            number: (how, after.path) for number, how in went_on(one.snapshot, after.snapshot).items()
+        }
+        by_key = {(node.kind, node.key): later[node.id] for node in after.snapshot.nodes if node.id in later}
+        for node in one.snapshot.nodes:
+            if node.id not in moved and (node.kind, node.key) in by_key:
+                moved[node.id] = by_key[node.kind, node.key]
+        later = moved
+        levels = zip(one.snapshot.nodes, one.levels, strict=True)
+        refuted = [node.id for node, level in levels if node.id in moved and level >= _POSSIBLE]
+        if refuted:
+            done[position] = reanalyze(free(one.snapshot, refuted), one.path)
+            yield from _lifted(one, done[position], moved)
+
+
+def _lifted(
+    one: SnapshotAnalysis, now: SnapshotAnalysis, moved: dict[int, tuple[How, str]]
+) -> Iterator[Lifted]:
+    for deadlock in one.deadlocks:
+        gone = [node for node in deadlock.members if node.id in moved]
+        if gone and rank(deadlock.certainty) >= _POSSIBLE:
+            how = tuple((node, moved[node.id][0]) for node in gone)
+            yield Lifted(now, deadlock, how, moved[gone[0].id][1])
+
+
+def _same_deadlocks(
+    members: Sequence[SnapshotAnalysis],
+) -> tuple[tuple[tuple[Deadlock, int], ...], list[Deadlock]]:
+    """Deadlocks of which there are several pictures: the best of each with their number, and the rest."""
+    pictures: dict[Hashable, list[Deadlock]] = {}
+    for one in members:
+        for deadlock in one.deadlocks:
+            identity = _identity(one.snapshot, deadlock)
+            if identity:
+                pictures.setdefault(identity, []).append(deadlock)
+    sightings = []
+    repeated = []
+    for same in pictures.values():
+        if len(same) > 1:
+            best = max(reversed(same), key=lambda deadlock: rank(deadlock.certainty))  # of equals the last
+            sightings.append((best, len(same)))
+            repeated += [deadlock for deadlock in same if deadlock is not best]
+    return tuple(sightings), repeated
+
+
+def _identity(snapshot: Snapshot, deadlock: Deadlock) -> Hashable:
+    """The same for two pictures of one deadlock; None when its members cannot be told from others."""
+    found: list[Hashable] = []
+    for node in deadlock.members:
+        if node.kind in ("task", "thread"):
+            if node.key is None:
+                return None
+            found.append(wait_key(snapshot, node) or (node.kind, node.key, snapshot.stack_of(node)))
+    return frozenset(found) or None
