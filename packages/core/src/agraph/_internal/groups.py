@@ -114,20 +114,24 @@ def _values_of_ready(task: object) -> Iterator[list[object]]:
             yield values_in(link.owner)
 
 
-def _values_of_running(task: object) -> Iterator[list[object]]:
+def _values_of_running(task: object) -> list[list[object]]:
     root = getattr(coroutine_of(task), "cr_frame", None)
-    frame: types.FrameType | None
-    for top in sys._current_frames().values():
-        found: list[list[object]] = []
-        frame = top
-        while frame is not None:
-            if frame.f_code in _CANCELLING:
-                found.append(list(live_locals(frame).values()))
-            if frame is root:
-                yield from found
-                break
-            frame = frame.f_back
-    del frame, root
+    frame: types.FrameType | None = None
+    top: types.FrameType | None = None
+    try:
+        for top in sys._current_frames().values():
+            found: list[list[object]] = []
+            frame = top
+            while frame is not None:
+                if frame.f_code in _CANCELLING:
+                    found.append(list(live_locals(frame).values()))
+                if frame is root:
+                    return found
+                frame = frame.f_back
+        return []
+    finally:
+        # One of them is the frame of this very call: a variable that held it would keep all of it alive.
+        del frame, top, root
 
 
 def _with_children(future: Any) -> list[object]:  # noqa: ANN401 - a future
