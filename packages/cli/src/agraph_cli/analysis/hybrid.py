@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agraph import Node, Site
+    from agraph.reduction import WaitGraph
     from agraph_cli.analysis.linting import Linter
     from agraph_cli.analysis.model import SnapshotAnalysis
     from agraph_cli.analysis.source_file import SourceFile
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 # Of other kinds it is known what completes them. Of these, only a future is made for one wait.
 _KINDS = {"future", "event", "condition", "queue", "semaphore", "barrier"}
-# Rules about a future that a task completes, not a callback.
-_BY_TASK = {"AG108", "AG109", "AG110"}
+BY_TASK = {"AG108", "AG109", "AG110"}
+"""Rules about a future that a task completes, not a callback."""
+
 # The owner of a future waits for something else on this line (the label is rule AG108's).
 _NOT_FOR_IT = "the owner waits here meanwhile"
 _SUREST_FIRST = ("certain", "likely", "possible")
@@ -51,7 +53,7 @@ def link(one: SnapshotAnalysis, linter: Linter) -> SnapshotAnalysis:
     for position, node in enumerate(one.snapshot.nodes):
         if not node.open or node.kind not in _KINDS:
             continue
-        waiters = linker.waiters(position)
+        waiters = tuple(one.graph.node(task) for task in waiting_tasks(one.graph, position))
         findings = linker.findings(position, waiters)
         if not findings:
             continue
@@ -62,6 +64,30 @@ def link(one: SnapshotAnalysis, linter: Linter) -> SnapshotAnalysis:
     first = {orphan.findings: orphan for orphan in reversed(linked)}
     linked.sort(key=lambda orphan: first[orphan.findings] is not orphan)
     return dataclasses.replace(one, orphans=(*linked, *known.values()))
+
+
+def waiting_tasks(graph: WaitGraph, position: int) -> list[int]:
+    """The tasks that wait for a node, directly or through a `shield`, a `gather` and the like.
+
+    Args:
+        graph: The wait graph.
+        position: The position of the node.
+
+    Returns:
+        The positions of the tasks.
+    """
+    found: dict[int, None] = {}
+    seen = {position}
+    ahead = [position]
+    for current in ahead:
+        for by in graph.waiters_of(current):
+            node = graph.node(by)
+            if node.kind == "task":
+                found[by] = None
+            elif by not in seen and not node.open and len(seen) < _MANY:
+                seen.add(by)
+                ahead.append(by)
+    return list(found)
 
 
 def _orphan(one: SnapshotAnalysis, position: int, waiters: tuple[Node, ...]) -> Orphan:
@@ -103,22 +129,6 @@ class _Linker:
             if edge.confidence == "probable" and edge.kind in {"bridge", "any_of"}:
                 found.setdefault(edge.waiter, []).append((edge.awaited, edge.site))
         return found
-
-    def waiters(self, position: int) -> tuple[Node, ...]:
-        """The tasks that wait for a node, directly or through a `shield`, a `gather` and the like."""
-        graph = self.one.graph
-        found: dict[int, Node] = {}
-        seen = {position}
-        ahead = [position]
-        for current in ahead:
-            for by in graph.waiters_of(current):
-                node = graph.node(by)
-                if node.kind == "task":
-                    found[by] = node
-                elif by not in seen and not node.open and len(seen) < _MANY:
-                    seen.add(by)
-                    ahead.append(by)
-        return tuple(found.values())
 
     def findings(self, position: int, waiters: Sequence[Node]) -> tuple[Finding, ...]:
         """What the rules say about a wait; nothing when nobody waits."""
@@ -164,7 +174,7 @@ class _Linker:
                     yield finding, site
         for site, file in self._files(evidence.callbacks):
             for finding in file.findings:
-                if finding.code not in _BY_TASK and file.completes(site, finding):
+                if finding.code not in BY_TASK and file.completes(site, finding):
                     yield finding, site
 
     def _near(self, evidence: _Evidence) -> Iterator[tuple[Finding, Site]]:
@@ -173,7 +183,7 @@ class _Linker:
             yield from ((finding, site) for finding in file.findings if file.is_in(site, finding))
         for site, file in self._files(evidence.producers):
             for finding in file.findings:
-                if finding.code in _BY_TASK and file.runs_through(site, finding):
+                if finding.code in BY_TASK and file.runs_through(site, finding):
                     yield finding, site
 
     def _files(self, sites: frozenset[Site]) -> Iterator[tuple[Site, SourceFile]]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from agraph_cli import terminal
 from agraph_cli.commands import lint_options as options
+from agraph_cli.commands.evidence import EvidenceOption, ranked
 from agraph_cli.commands.page import ColorOption, OutputOption, epilog
 from agraph_cli.errors import CommandError
 from agraph_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from agraph_cli.commands.baseline import Baseline
+    from agraph_cli.commands.evidence import Ranked
     from agraph_cli.commands.fixing import Plan
     from agraph_cli.commands.linting import Job
     from agraph_cli.report.lint.formats import Format
@@ -27,6 +29,7 @@ EPILOG = epilog(
     agraph lint src/
     agraph lint --diff src/
     agraph lint --select AG101 --format json src/ -o findings.json
+    agraph lint src/ --evidence snapshot.json
     git show HEAD:app.py | agraph lint - --stdin-filename app.py
     """,
     "findings; with --diff, changes",
@@ -53,6 +56,7 @@ def lint(
     diff: options.Diff = False,
     format_: options.FormatOption = None,
     statistics: options.Statistics = False,
+    evidence: EvidenceOption = None,
     exit_zero: options.ExitZero = False,
     output: OutputOption = None,
     color: ColorOption = "auto",
@@ -61,7 +65,17 @@ def lint(
     from agraph_cli.commands.linting import Job, run
 
     ask = _Ask(
-        format_, statistics, fix, unsafe_fixes, diff, exit_zero, output, color, baseline, update_baseline
+        format_,
+        statistics,
+        fix,
+        unsafe_fixes,
+        diff,
+        exit_zero,
+        output,
+        color,
+        baseline,
+        update_baseline,
+        tuple(evidence or ()),
     )
     ask.check(paths or [])
     known = ask.known()
@@ -92,6 +106,7 @@ class _Ask:
     color: terminal.Color
     baseline: str | None
     update: bool
+    evidence: tuple[str, ...]
 
     def check(self, paths: list[str]) -> None:
         """Refuse what does not go together."""
@@ -111,6 +126,11 @@ class _Ask:
         if self.diff and (self.format or self.statistics):
             raise CommandError(
                 "--diff shows changes, not findings", hint="leave out --format and --statistics"
+            )
+        if self.evidence and (self.fix or self.diff or self.update or self.statistics or "-" in paths):
+            raise CommandError(
+                "--evidence sorts what is found in files",
+                hint="leave out - and --fix, --diff, --update-baseline and --statistics",
             )
         if (self.fix or self.diff) and "-" in paths and len(paths) > 1:
             raise CommandError("--fix and --diff take either - or files", hint="run agraph lint twice")
@@ -157,8 +177,9 @@ def _tell(result: LintResult, job: Job, ask: _Ask, known: Baseline | None) -> in
         result, accepted = dataclasses.replace(result, findings=held.new), held.accepted
         for note in held.notes:
             terminal.say(f"note: {note}")
-    _report(result, accepted, texts, ask, fixed, to_stdout=not (ask.fix and job.text is not None))
-    if result.errors:
+    seen = ranked(result, ask.evidence, job.paths)
+    _report(seen, accepted, texts, ask, fixed, to_stdout=not (ask.fix and job.text is not None))
+    if result.errors or seen.failed:
         return ExitCode.ERROR
     return ExitCode.FOUND if result.findings and not ask.exit_zero else ExitCode.OK
 
@@ -183,7 +204,7 @@ def _complain(result: LintResult) -> None:
 
 
 def _report(
-    result: LintResult,
+    seen: Ranked,
     accepted: tuple[Finding, ...] | None,
     texts: dict[str, bytes],
     ask: _Ask,
@@ -195,13 +216,14 @@ def _report(
     from agraph_cli.report.lint.model import LintReport
     from agraph_cli.report.lint.summary import summary
 
-    form = ask.form()
+    form, result = ask.form(), seen.result
     report = LintReport(
         result,
         _sources((*result.findings, *(accepted or ())), texts) if form.needs_sources else {},
         terminal.style_for(ask.color, ask.output),
         ask.unsafe,
         accepted,
+        seen.evidence,
     )
     if to_stdout or ask.output not in {None, "-"}:
         terminal.write(lines(form, report), ask.output)

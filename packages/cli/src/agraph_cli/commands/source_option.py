@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agraph_cli import terminal
-from agraph_cli.analysis.names import listed, plural
 from agraph_cli.errors import CommandError
 from agraph_cli.report.style import clean
 
@@ -77,6 +76,8 @@ class Joined:
 
 
 def _not_found(tree: SourceTree, source: str) -> Iterator[str]:
+    from agraph_cli.analysis.names import listed, plural
+
     if tree.missing:
         are = "is" if len(tree.missing) == 1 else "are"
         files = plural(len(tree.missing), "file")

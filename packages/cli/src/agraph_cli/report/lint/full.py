@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agraph_cli.analysis.names import plural
 from agraph_cli.report.excerpt import Mark, excerpt
 from agraph_cli.report.style import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from agraph_cli.analysis.evidence import Evidence
     from agraph_cli.report.lint.model import LintReport
     from agraph_cli.report.style import Style
     from agraph_static import Finding, Related
+
+
+_SNAPSHOTS = 3  # so many are named
 
 
 def lines(report: LintReport) -> Iterator[str]:
@@ -59,12 +64,23 @@ def _elsewhere(related: Related, report: LintReport) -> Iterator[str]:
     )
 
 
+def _seen(evidence: Evidence) -> str:
+    shown = evidence.snapshots[:_SNAPSHOTS]
+    first, *others = shown
+    parts = [f"{plural(first.tasks, 'task')} waited here in {clean(first.path)}"]
+    parts += [f"{one.tasks} in {clean(one.path)}" for one in others]
+    more = len(evidence.snapshots) - len(shown)
+    return ", ".join(parts) + (f", and in {plural(more, 'more snapshot')}" if more else "")
+
+
 def _remarks(finding: Finding, report: LintReport) -> Iterator[str]:
     style = report.style
     for note in finding.notes:
         yield f"  = {style.paint('note', 'accent')}: {clean(note)}"
     if finding.confidence != "certain":
         yield f"  = {style.paint('note', 'accent')}: how sure: {finding.confidence}"
+    if report.evidence and finding in report.evidence:
+        yield f"  = {style.paint('seen', 'accent')}: {_seen(report.evidence[finding])}"
     if finding.help:
         yield f"  = {style.paint('help', 'accent')}: {clean(finding.help)}"
     if finding.fix is not None:

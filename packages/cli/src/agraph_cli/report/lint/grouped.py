@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from agraph_cli.report.style import clean
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agraph_cli.report.lint.model import LintReport
+    from agraph_static import Finding
 
 
 def lines(report: LintReport) -> Iterator[str]:
@@ -23,7 +23,10 @@ def lines(report: LintReport) -> Iterator[str]:
         Lines without line ends.
     """
     style = report.style
-    for path, findings in groupby(report.result.findings, key=lambda one: one.path):
+    files: dict[str, list[Finding]] = {}
+    for finding in report.result.findings:
+        files.setdefault(finding.path, []).append(finding)
+    for path, findings in files.items():
         rows = [(f"{one.span.line}:{one.span.column}", one) for one in findings]
         width = max(len(place) for place, _ in rows)
         yield f"{style.paint(style.file(path), 'strong')}:"

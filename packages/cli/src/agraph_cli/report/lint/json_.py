@@ -26,10 +26,23 @@ def lines(report: LintReport) -> Iterator[str]:
     result = report.result
     document = {
         "schema": SCHEMA,
-        "findings": [row(finding) for finding in result.findings],
+        "findings": [{**row(finding), **evidence(finding, report)} for finding in result.findings],
         "files": {"checked": result.checked, "skipped": result.skipped, "failed": result.failed},
     }
     yield json.dumps(document, indent=2)
+
+
+def evidence(finding: Finding, report: LintReport) -> dict[str, Any]:
+    """What snapshots show of a finding, as one more key of its object; nothing if nobody asked."""
+    if report.evidence is None:
+        return {}
+    seen = report.evidence.get(finding)
+    return {
+        "evidence": {
+            "tasks": seen.tasks if seen else 0,
+            "snapshots": [one._asdict() for one in seen.snapshots] if seen else [],
+        }
+    }
 
 
 def row(finding: Finding) -> dict[str, Any]:

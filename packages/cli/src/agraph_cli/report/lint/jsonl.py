@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from agraph_cli.report.lint.json_ import row
+from agraph_cli.report.lint.json_ import evidence, row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,4 +23,4 @@ def lines(report: LintReport) -> Iterator[str]:
         Lines without line ends.
     """
     for finding in report.result.findings:
-        yield json.dumps(row(finding))
+        yield json.dumps({**row(finding), **evidence(finding, report)})

@@ -12,6 +12,7 @@ from agraph_cli.report.style import Style
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from agraph_cli.analysis.evidence import Evidence
     from agraph_static import Finding, LintResult
 
 # Python's lines end at these only; str.splitlines knows more, which would shift the rest.
@@ -56,6 +57,7 @@ class LintReport:
         style: How text looks. Its `root` is what relative paths start from.
         unsafe: Whether fixes that can change what a program does are offered like the others.
         accepted: Findings that a baseline allows; None without a baseline.
+        evidence: For the findings at which snapshots show waiting tasks, how many; None without snapshots.
     """
 
     result: LintResult
@@ -63,3 +65,4 @@ class LintReport:
     style: Style = field(default_factory=Style)
     unsafe: bool = False
     accepted: tuple[Finding, ...] | None = None
+    evidence: Mapping[Finding, Evidence] | None = None

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from agraph_cli import __version__
+from agraph_cli.report.lint.json_ import evidence
 from agraph_cli.report.lint.places import fingerprints, uri
 from agraph_static import all_rules
 
@@ -81,7 +82,7 @@ class _Run:
             "message": _text("\n".join(filter(None, (finding.message, finding.help)))),
             "locations": [self.location(finding.path, finding.span)],
             "partialFingerprints": {"agraphPlace/v1": fingerprint},
-            "properties": {"confidence": finding.confidence},
+            "properties": {"confidence": finding.confidence, **evidence(finding, self.report)},
         }
         if finding.function:
             row["locations"][0]["logicalLocations"] = [
