@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agraph_cli import __version__, terminal
-from agraph_cli.commands import analyze, capture, demo, explain, lint
+from agraph_cli.commands import analyze, capture, demo, diff, explain, lint
 from agraph_cli.commands import run as run_command
 from agraph_cli.commands.page import GroupPage, Page, epilog
 from agraph_cli.errors import CommandError
@@ -46,6 +46,7 @@ app.command(
     context_settings=run_command.CONTEXT,
 )(run_command.run)
 app.command(cls=Page, epilog=analyze.EPILOG, short_help=analyze.SHORT, no_args_is_help=True)(analyze.analyze)
+app.command(cls=Page, epilog=diff.EPILOG, short_help=diff.SHORT, no_args_is_help=True)(diff.diff)
 app.command(cls=Page, epilog=lint.EPILOG, short_help=lint.SHORT)(lint.lint)
 app.command(cls=Page, epilog=explain.EPILOG, short_help=explain.SHORT, no_args_is_help=True)(explain.explain)
 

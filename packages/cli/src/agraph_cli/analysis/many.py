@@ -138,7 +138,7 @@ def _same_deadlocks(
     pictures: dict[Hashable, list[Deadlock]] = {}
     for one in members:
         for deadlock in one.deadlocks:
-            identity = _identity(one.snapshot, deadlock)
+            identity = identity_of(one.snapshot, deadlock)
             if identity:
                 pictures.setdefault(identity, []).append(deadlock)
     sightings = []
@@ -151,8 +151,16 @@ def _same_deadlocks(
     return tuple(sightings), repeated
 
 
-def _identity(snapshot: Snapshot, deadlock: Deadlock) -> Hashable:
-    """The same for two pictures of one deadlock; None when its members cannot be told from others."""
+def identity_of(snapshot: Snapshot, deadlock: Deadlock) -> Hashable:
+    """What is the same for two pictures of one deadlock.
+
+    Args:
+        snapshot: One of the snapshots.
+        deadlock: A deadlock in it.
+
+    Returns:
+        Something to compare; None when its members cannot be told from others.
+    """
     found: list[Hashable] = []
     for node in deadlock.members:
         if node.kind in ("task", "thread"):

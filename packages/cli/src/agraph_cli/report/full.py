@@ -52,14 +52,14 @@ def full(analysis: Analysis, style: Style) -> Iterator[str]:
     says = {id(one): Sentences(one, style) for one, _ in shown}
     for one, deadlock in shown:
         moved = did_not_move(analysis, deadlock)
-        yield from _deadlock(one, deadlock, says[id(one)], moved, several=len(analysis.snapshots) > 1)
+        yield from deadlock_report(one, deadlock, says[id(one)], moved, several=len(analysis.snapshots) > 1)
     yield from _not_shown(len(found), "deadlocks", style)
     if len(found) > len(shown):
         yield ""
     yield from _besides(analysis, style)
     yield from together(analysis, style)
     for one in analysis.snapshots[: style.limit]:
-        yield from _source(one, style)
+        yield from source_lines(one, style)
     yield from _not_shown(len(analysis.snapshots), "snapshots", style)
 
 
@@ -82,9 +82,21 @@ def _overview(analysis: Analysis, style: Style) -> Iterator[str]:
     yield ""
 
 
-def _deadlock(
-    one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, moved: str, *, several: bool
+def deadlock_report(
+    one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, moved: str = "", *, several: bool
 ) -> Iterator[str]:
+    """The report on one deadlock.
+
+    Args:
+        one: The analysis of its snapshot.
+        deadlock: The deadlock.
+        say: Says things about that snapshot.
+        moved: For how long it was seen, a sentence without a full stop; may be empty.
+        several: Whether to name the snapshot.
+
+    Yields:
+        Lines without line ends, the last one empty.
+    """
     style = say.style
     if several:
         yield style.paint(f"In {_name(one, style)}:", "strong")
@@ -265,7 +277,16 @@ def _leaf(say: Sentences, node: Node) -> str:
     return clean(", ".join(facts))
 
 
-def _source(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+def source_lines(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+    """What a snapshot is of, and how far it can be trusted.
+
+    Args:
+        one: Its analysis.
+        style: How it looks.
+
+    Yields:
+        Lines without line ends.
+    """
     process, capture = one.snapshot.process, one.snapshot.capture
     counts = Counter(verdict for _, verdict in one.tasks())
     tally = ", ".join(f"{counts[word]} {word}" for word in reversed(VERDICTS) if counts[word])

@@ -40,7 +40,7 @@ def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[s
     return {
         "schema": SCHEMA,
         "verdict": analysis.verdict if analysis.snapshots else None,
-        "deadlocks": [_Rows(one).deadlock(found) for one, found in analysis.deadlocks],
+        "deadlocks": [deadlock_row(one, found) for one, found in analysis.deadlocks],
         "tasks": [row for table in tables for row in table.tasks()],
         "lock_order": lock_order(analysis),
         "predicted": predicted(analysis),
@@ -50,6 +50,31 @@ def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[s
         "snapshots": [table.snapshot() for table in tables],
         "errors": list(errors),
     }
+
+
+def deadlock_row(one: SnapshotAnalysis, deadlock: Deadlock) -> dict[str, Any]:
+    """A deadlock as in `deadlocks`.
+
+    Args:
+        one: The analysis of its snapshot.
+        deadlock: The deadlock.
+
+    Returns:
+        The row.
+    """
+    return _Rows(one).deadlock(deadlock)
+
+
+def snapshot_row(one: SnapshotAnalysis) -> dict[str, Any]:
+    """A snapshot as in `snapshots`.
+
+    Args:
+        one: Its analysis.
+
+    Returns:
+        The row.
+    """
+    return _Rows(one).snapshot()
 
 
 class _Rows:
