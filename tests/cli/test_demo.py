@@ -42,8 +42,13 @@ def test_it_leaves_the_healthy_tasks_alone(shown):
 
 
 def test_it_shows_the_untracked_future(shown):
-    assert "\nAG101 " in shown
-    assert "The two belong together: task receipt waits for future " in shown
+    [place] = re.findall(
+        r"future printed \(who completes it is inferred\); awaited by receipt +bank\.py:\d+ in receipt\n"
+        r" +AG101 bank\.py:(\d+) in receipt\n",
+        shown,
+    )
+    assert re.search(rf"\nAG101 .*\n +--> bank\.py:{place}:", shown)
+    assert "= seen: 1 task waited here in snapshot.json\n" in shown
 
 
 def test_it_ends_what_it_started(shown):

@@ -102,15 +102,15 @@ def analyze(
 
 def _analyze(found: Read, joined: source_option.Joined) -> Analysis:
     from agraph import SnapshotError
-    from agraph_cli.analysis.judge import analyze_one, analyze_together
+    from agraph_cli.analysis.many import together
 
     done = []
     for path, snapshot in found.snapshots:
         try:
-            done.append(joined.with_source(analyze_one(snapshot, path)))
+            done.append(joined.analyze(snapshot, path))
         except SnapshotError as error:
             found.fail(path, str(error), error.help)
-    return analyze_together(done)
+    return together(done, joined.analyze)
 
 
 def _one_task(analysis: Analysis, task: str, style: Style) -> Iterator[str]:

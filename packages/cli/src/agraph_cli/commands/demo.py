@@ -11,11 +11,10 @@ from agraph_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from agraph import Node
     from agraph_cli.analysis.model import SnapshotAnalysis
     from agraph_cli.report.style import Style
-    from agraph_static import Finding, LintResult
 
 SHORT = "Run a program that hangs, and explain it."
 EPILOG = epilog("agraph demo")
@@ -36,65 +35,42 @@ def demo(color: ColorOption = "auto") -> None:
         raise CommandError(
             f"the demonstration failed: {error}", hint="report this, it is a bug in agraph"
         ) from None
-    result = _lint(str(PROGRAM))
-    terminal.write(_linted(result, PROGRAM.read_text(encoding="utf-8"), style))
-    terminal.write(_untracked(one, result.findings, style))
+    terminal.write(_linted(one, PROGRAM, style))
     terminal.write(_next(style))
 
 
 def _captured(pid: int, one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+    from agraph_cli.analysis.hybrid import link
+    from agraph_cli.analysis.linting import Linter
     from agraph_cli.analysis.model import Analysis
+    from agraph_cli.analysis.source_tree import SourceTree
     from agraph_cli.demo.hung import PROGRAM
     from agraph_cli.report.full import full
 
+    folder = str(PROGRAM.parent)
     capture = one.snapshot.capture
     yield f"This program hangs: {PROGRAM}"
     yield f"It runs as process {pid}. A thread in it, not its event loop, captured a snapshot; that took"
-    yield f"{capture.pause_ms:.1f} ms. This is what `agraph analyze snapshot.json` prints:"
+    yield f"{capture.pause_ms:.1f} ms. This is what `agraph analyze snapshot.json --source .` prints:"
     yield ""
-    yield from full(Analysis((one,)), style)
+    yield from full(Analysis((link(one, Linter(SourceTree([folder]), folder)),)), style)
 
 
-def _lint(path: str) -> LintResult:
-    from agraph_static import LintConfig, lint_paths
-
-    return lint_paths([path], LintConfig())
-
-
-def _linted(result: LintResult, text: str, style: Style) -> Iterator[str]:
+def _linted(one: SnapshotAnalysis, program: Path, style: Style) -> Iterator[str]:
+    from agraph_cli.analysis.evidence import Collector
+    from agraph_cli.analysis.source_tree import SourceTree
     from agraph_cli.report.lint.full import lines
     from agraph_cli.report.lint.model import LintReport, Source
+    from agraph_static import LintConfig, lint_paths
 
+    result = lint_paths([str(program)], LintConfig())
+    collector = Collector(result.findings, SourceTree([str(program)]))
+    collector.add("snapshot.json", one.snapshot)
     yield ""
-    yield "And this is what `agraph lint bank.py` says about its source:"
+    yield f"And this is what `agraph lint {program.name} --evidence snapshot.json` says about its source:"
     yield ""
-    sources = {finding.path: Source(text) for finding in result.findings}
-    yield from lines(LintReport(result, sources, style))
-
-
-def _untracked(one: SnapshotAnalysis, findings: tuple[Finding, ...], style: Style) -> Iterator[str]:
-    """Join what the snapshot cannot know with the line that hides it."""
-    from agraph_cli.analysis.names import user_site
-    from agraph_cli.report.sentences import Sentences
-
-    say = Sentences(one, style)
-    for future, task in _open_futures(one):
-        site = user_site(one.snapshot, task)
-        blamed = [finding for finding in findings if site and finding.function == site.function]
-        if site and blamed:
-            hidden, rule, line = say.label(future), blamed[0].code, blamed[0].span.line
-            yield f"The two belong together: task {say.label(task)} waits for {hidden}, and who completes"
-            yield f"that is at best inferred, not known. {rule} shows why, in line {line}."
-            yield ""
-
-
-def _open_futures(one: SnapshotAnalysis) -> Iterator[tuple[Node, Node]]:
-    """Futures of which no record says who completes them, each with a task that waits for it."""
-    nodes = {node.id: node for node in one.snapshot.nodes}
-    for edge in one.snapshot.edges:
-        waiter, awaited = nodes[edge.waiter], nodes[edge.awaited]
-        if waiter.kind == "task" and awaited.kind == "future" and awaited.open:
-            yield awaited, waiter
+    sources = {str(program): Source(program.read_text(encoding="utf-8"))}
+    yield from lines(LintReport(result, sources, style, evidence=collector.evidence()))
 
 
 def _next(style: Style) -> Iterator[str]:

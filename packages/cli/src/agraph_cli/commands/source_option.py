@@ -14,6 +14,7 @@ from agraph_cli.report.style import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agraph import Snapshot
     from agraph_cli.analysis.linting import Linter
     from agraph_cli.analysis.model import SnapshotAnalysis
     from agraph_cli.analysis.source_tree import SourceTree
@@ -30,7 +31,7 @@ SourceOption = Annotated[
 
 
 class Joined:
-    """Runs the static rules on the files that unexplained waits are in."""
+    """Analyses snapshots, and with the option runs the static rules on the files of unexplained waits."""
 
     def __init__(self, source: str | None) -> None:
         """Nothing is read yet.
@@ -48,15 +49,22 @@ class Joined:
                 f"--source: no such folder: {source}", hint="name the folder that the program's files are in"
             )
 
-    def with_source(self, one: SnapshotAnalysis) -> SnapshotAnalysis:
-        """Join one analysis with the source.
+    def analyze(self, snapshot: Snapshot, path: str) -> SnapshotAnalysis:
+        """Analyse one snapshot.
 
         Args:
-            one: The analysis.
+            snapshot: The snapshot.
+            path: Where it was read from.
 
         Returns:
-            The analysis, with findings at its orphans; as it is without the option.
+            The analysis; with the option, with findings at its orphans.
+
+        Raises:
+            SnapshotError: An edge names a node that is not in the snapshot.
         """
+        from agraph_cli.analysis.judge import analyze_one
+
+        one = analyze_one(snapshot, path)
         if self._source is None:
             return one
         from agraph_cli.analysis.hybrid import link
