@@ -104,5 +104,7 @@ def _read_one(path: str, done: Read) -> None:
         done.fail(path, str(error), error.help)
     except OSError as error:
         done.fail(path, f"cannot read the file: {error.strerror or error}")
+    except MemoryError:
+        done.fail(path, "it does not fit into memory", "this is no snapshot, or read it on a larger machine")
     else:
         done.snapshots.append((path, snapshot))

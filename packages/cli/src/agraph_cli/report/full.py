@@ -311,7 +311,10 @@ def _name(one: SnapshotAnalysis, style: Style) -> str:
 
 
 def _moment(at: float) -> str:
-    moment = dt.datetime.fromtimestamp(at, tz=dt.UTC)
+    try:
+        moment = dt.datetime.fromtimestamp(at, tz=dt.UTC)
+    except (ValueError, OverflowError, OSError):  # not a number, or not in years of four digits
+        return "at an unknown time"
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -107,6 +107,8 @@ def _decode(data: bytes) -> Snapshot:
         raise _broken_json(error, text) from None
     except RecursionError:
         raise SnapshotError("this is no agraph snapshot: nested too deeply") from None
+    except ValueError as error:  # an integer of thousands of digits, which Python refuses to read
+        raise SnapshotError(f"this is no agraph snapshot: {error}") from None
     return Snapshot.from_dict(document)
 
 
@@ -129,11 +131,12 @@ def _unpack(data: bytes, source: Path) -> bytes:
         return _inflate(data)
     if data[:4] == b"\x28\xb5\x2f\xfd":
         zstd = _zstd(source)
+        unpacker = zstd.ZstdDecompressor()
         try:
-            unpacked = zstd.ZstdDecompressor().decompress(data, MAX_BYTES + 1)
+            unpacked = unpacker.decompress(data, MAX_BYTES + 1)
         except zstd.ZstdError as error:
             raise SnapshotError(f"the zstd data is damaged: {error}", help="copy it again") from None
-        return _bounded(unpacked)
+        return _whole(unpacked, len(data), "zstd", ended=unpacker.eof)
     return data
 
 
@@ -143,15 +146,16 @@ def _inflate(data: bytes) -> bytes:
         unpacked = unpacker.decompress(data, MAX_BYTES + 1)
     except zlib.error as error:
         raise SnapshotError(f"the gzip data is damaged: {error}", help="copy it again") from None
-    if not unpacker.eof and len(unpacked) <= MAX_BYTES:
+    return _whole(unpacked, len(data), "gzip", ended=unpacker.eof)
+
+
+def _whole(unpacked: bytes, size: int, what: str, *, ended: bool) -> bytes:
+    """The unpacked bytes, if they are all and not too many."""
+    if not ended and len(unpacked) <= MAX_BYTES:
         raise SnapshotError(
-            f"the gzip data is cut short, after {len(data):,} bytes",
+            f"the {what} data is cut short, after {size:,} bytes",
             help="copy it again, or capture again: `save` never leaves half a file",
         )
-    return _bounded(unpacked)
-
-
-def _bounded(unpacked: bytes) -> bytes:
     if len(unpacked) > MAX_BYTES:
         raise SnapshotError(f"the file unpacks to more than {MAX_BYTES // 1024**3} GiB: this is no snapshot")
     return unpacked
