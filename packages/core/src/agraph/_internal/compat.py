@@ -14,5 +14,5 @@ TASKS_ARE_KEPT_PER_LOOP = sys.version_info >= (3, 14)
 # alive.
 LOCALS_ARE_A_VIEW = sys.version_info >= (3, 13)
 
-# Frames have references on their value stack that no count knows of (LOAD_FAST_BORROW in Python/bytecodes.c).
+# On value stacks there may be references that no count knows of (LOAD_FAST_BORROW, Python/bytecodes.c).
 STACKS_BORROW = sys.version_info >= (3, 14)

@@ -1,10 +1,10 @@
 """Close what is open: events, queues, futures and the like that only stuck tasks can reach.
 
-Assume and verify: take everything open for closed and let the reduction say which tasks are stuck then. They
-free nobody, so what only their frames lead to is freed by nobody: prove_heap.py tells what that is. What somebody
-else can reach is open after all, so tasks that wait for it are not stuck, and so on until nothing changes.
-The result is the greatest set for which the assumption holds (the idea of GOLF, which does it by marking from
-roots; here no root needs to be known).
+Assume and verify: take everything open for closed and let the reduction say which tasks are stuck then.
+They free nobody, so what only their frames lead to is freed by nobody: prove_heap.py tells what that is.
+What somebody else can reach is open after all, so tasks that wait for it are not stuck, and so on until
+nothing changes. The result is the greatest set for which the assumption holds. (The idea is that of GOLF for
+Go, which marks from the roots; here no root needs to be known.)
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class _Search:
                 return False
             stuck = {id_of_key(key) for key in self.stuck} & waiters.keys()
             reachable = heap.reachable(stuck)
-            kept = heap.kept(roots, stuck, reachable)
+            kept = heap.kept(roots, stuck, reachable) - heap.cancellable(stuck, reachable)
             loose = {number for key, number in self.stuck.items() if id_of_key(key) not in kept}
             opened = {number for number in self.closed if not self._is_safe(number, heap, reachable, waiters)}
             if not loose and not opened:
@@ -196,6 +196,7 @@ def _held_by_stacks() -> set[int]:
             name = _STARTERS.get(frame.f_code)
             if name is not None:
                 found.add(id(live_locals(frame).get(name)))
+    del top, frame  # one of them is the frame of this very call: it would keep itself alive, and its callers
     return found
 
 

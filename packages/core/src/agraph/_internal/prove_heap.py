@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from agraph._internal.compat import STACKS_BORROW
 from agraph._internal.futures import callbacks_of, coroutine_of, is_pending, is_task, loop_of, waiter_of
-from agraph._internal.walk import chain
+from agraph._internal.walk import _type_mro, _type_name, chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -56,7 +56,9 @@ _OUTSIDE = (
     logging.Logger,
     logging.Handler,
 )
-_GENERATORS = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+# At a plain `yield` their value stack may have references that no count knows of. A coroutine is suspended at
+# an `await` only, which ends a basic block, and none is borrowed across blocks (Python/flowgraph.c).
+_BORROWERS = (types.GeneratorType, types.AsyncGeneratorType) if STACKS_BORROW else ()
 
 
 class Heap:
@@ -136,14 +138,12 @@ class Heap:
         things = self._things
         counts, inside, weak = read_at_once(things)
         at = self._at
-        generators = _GENERATORS if STACKS_BORROW else ()
         self._inside: list[list[int]] = []
         found: Counter[int] = Counter()
         for thing, items in zip(things, inside, strict=True):
             positions = [at[id(item)] for item in items if id(item) in at]
-            # Of a borrowed reference on a value stack the count knows nothing; the variable has the real one.
-            unique = set(positions) if type(thing) in generators else positions
-            found.update(unique)
+            # The variable that a reference is borrowed from has a real one, so there is one at least.
+            found.update(set(positions) if type(thing) in _BORROWERS else positions)
             self._inside.append(positions)
         counted_weak = Counter(target for _reference, target in self._weak)
         base = base_count()
@@ -154,6 +154,7 @@ class Heap:
             if count - base != found[position]
             or (weak[position] != counted_weak[position] and not _runs(things[position]))
         ]
+        self._acting = [position for position, thing in enumerate(things) if _acts(thing)]
         self._weak_of: dict[int, list[int]] = {}
         for reference, target in self._weak:
             if not _runs(things[target]):
@@ -173,11 +174,9 @@ class Heap:
         barriers, behind = self._barriers(stuck)
         things = self._things
         found = bytearray(len(things))
-        ahead = [position for position in self._reached if position >= self._first]
         # Whatever is a task and not stuck runs one day, however few refer to it.
-        for position in range(self._first, len(things)):
-            if position not in barriers and _acts(things[position]):
-                ahead.append(position)
+        acting = [position for position in self._acting if position not in barriers]
+        ahead = [position for position in (*self._reached, *acting) if position >= self._first]
         for position in ahead:
             found[position] = 1
         while ahead:
@@ -219,6 +218,30 @@ class Heap:
                     ahead.append(target)
         return {id(things[position]) for position in seen if id(things[position]) in stuck}
 
+    def cancellable(self, stuck: Collection[int], reachable: Collection[int]) -> set[int]:
+        """The stuck tasks in a timeout, a cancel scope or a group of tasks that somebody else can reach.
+
+        Args:
+            stuck: The `id` of each stuck task.
+            reachable: The result of `reachable`.
+
+        Returns:
+            The `id` of each of them. Whoever has the timeout may set it, whoever has the group may add a task
+            that fails.
+        """
+        things = self._things
+        scopes = {
+            position
+            for position, thing in enumerate(things)
+            if id(thing) in reachable and _is_scope(type(thing))
+        }
+        _barriers, behind = self._barriers(stuck)
+        return {
+            id(things[position])
+            for position in behind
+            if any(not scopes.isdisjoint(self._inside[owned]) for owned in self._owned[position])
+        }
+
     def _barriers(self, stuck: Collection[int]) -> tuple[set[int], set[int]]:
         """The positions of the stuck tasks with their coroutines, and those of the tasks alone."""
         behind = {self._at[task] for task in stuck if self._at.get(task) in self._owned}
@@ -257,6 +280,12 @@ def _acts(thing: object) -> bool:
     return is_task(thing) and is_pending(thing)
 
 
+def _is_scope(kind: type) -> bool:
+    if issubclass(kind, (asyncio.Timeout, asyncio.TaskGroup)):
+        return True
+    return any(_type_name(base) in ("CancelScope", "TaskGroup") for base in _type_mro(kind))
+
+
 def _runs(thing: object) -> bool:
     return type(thing) is types.AsyncGeneratorType and thing.ag_running
 
@@ -286,51 +315,44 @@ def base_count() -> int:
 
 
 class _Probe:
-    """Nothing refers to an instance of this."""
-
-    def __init__(self) -> None:
-        self.inner: object = None
+    """What is counted for a try."""
 
 
 @functools.cache
 def can_count() -> bool:
-    """Whether counts of this interpreter say what they have to: looked up by trying.
+    """Whether counts of this interpreter say what they have to: found out by trying.
 
     Builds without a GIL count in two places and not at once (PEP 703). Since 3.14 frames that run may borrow
-    a reference; when they are suspended, each variable has to own what it refers to.
+    a reference; while a coroutine is suspended, variables and value stack have to own what they refer to.
     """
     if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
         return False
-    probe, inner = _Probe(), _Probe()
-    probe.inner = inner
-    base = base_count()
-    suspended = _suspend(inner)
+    coroutine = _suspended(_Probe())
     try:
-        del inner
-        things = [probe, suspended]
-        inside = read_at_once(things)[1]
-        found = [item for items in inside for item in items if type(item) is _Probe]
-        del inside
-        expected = len(found)
-        things.append(found.pop())
-        found.clear()
-        counts = read_at_once(things)[0]
+        (probe,) = {id(item): item for item in gc.get_referents(coroutine) if type(item) is _Probe}.values()
+        things = [coroutine, probe]
+        del probe
+        counts, inside, _weak = read_at_once(things)
+        found = sum(type(item) is _Probe for item in inside[0])
     finally:
-        suspended.close()
-    # One reference by the attribute, one by the variable of the coroutine; and `probe` by our own.
-    return expected == 2 and counts[2] - base == 2
+        coroutine.close()
+    return found == _TIMES == counts[1] - base_count()
+
+
+_TIMES = 3
+
+
+def _suspended(probe: object) -> Any:  # noqa: ANN401 - a coroutine
+    """A coroutine that refers to an object by a variable and twice on its value stack."""
+
+    async def holds(variable: object) -> object:
+        return variable, variable, await _pause()
+
+    coroutine = holds(probe)
+    coroutine.send(None)
+    return coroutine
 
 
 @types.coroutine
 def _pause() -> Any:  # noqa: ANN401 - a generator
     yield
-
-
-def _suspend(inner: object) -> Any:  # noqa: ANN401 - a coroutine
-    async def holds(variable: object) -> object:
-        await _pause()
-        return variable
-
-    coroutine = holds(inner)
-    coroutine.send(None)
-    return coroutine
