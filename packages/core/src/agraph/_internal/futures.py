@@ -57,12 +57,23 @@ def callbacks_of(future: object) -> list[tuple[object, object]]:
 
 
 def with_callbacks(tasks: Iterable[Any]) -> Called:
-    """The tasks that have done callbacks: the position of each, and its callbacks."""
-    return [
-        (position, callbacks)
-        for position, task in enumerate(tasks)
-        if (callbacks := task._callbacks if HAS_C_PART and type(task) is C_TASK else callbacks_of(task))
-    ]
+    """The tasks that have done callbacks other than one that wakes a task.
+
+    Args:
+        tasks: Any tasks.
+
+    Returns:
+        The position of each among them, and its callbacks, each with its context.
+    """
+    found = []
+    for position, task in enumerate(tasks):
+        callbacks = task._callbacks if HAS_C_PART and type(task) is C_TASK else callbacks_of(task)
+        if callbacks:
+            first = callbacks[0][0]
+            wakes = type(first) is types.BuiltinMethodType and type(first.__self__) is C_TASK
+            if not wakes or len(callbacks) > 1:
+                found.append((position, callbacks))
+    return found
 
 
 def is_pending(future: object) -> bool:

@@ -253,14 +253,13 @@ class _Parties:
                 owner = owner.cr_await
             if owner is not None and type(owner) not in FUTURE_ITERATORS:
                 return False
-        items = {id(item): item for item in gc.get_referents(*owners)}
-        for owner in owners:
-            items.pop(id(owner), None)
+        items = gc.get_referents(*owners)
+        own = set(map(id, owners))
         frames = (link.frame for link in chain(coroutine_of(self._facts.tasks[positions[0]])))
         return (
-            not any(type(item) is types.CoroutineType for item in items.values())
+            not any(id(item) not in own for item in items if type(item) is types.CoroutineType)
             and not any(self._of_globals(frame, leads) for frame in frames if frame is not None)
-            and not leads.of(list(items.values()), _STEPS)
+            and not leads.of(items, _STEPS)
         )
 
     def _only_waited(self) -> dict[int, frozenset[int]]:

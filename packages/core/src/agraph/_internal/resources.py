@@ -64,6 +64,11 @@ class Resources:
                 edges.append(new_row(Edge, (task, number, wait.edge, "exact", None)))
                 others.append(task)
                 continue
+            if len(wait.targets) == 1 and type(wait.targets[0]) is not Part:
+                awaited = self._builder.known(wait.targets[0])
+                if awaited is not None:  # nearly always another task
+                    self._builder.edge(task, awaited, wait.edge)
+                    continue
             self.connect(task, wait)
             if len(wait.targets) == 1 and type(wait.targets[0]) is Part:
                 number = self.part(wait.targets[0])

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from agraph._internal.task_rows import Facts
 
 
+_FEW = 8
+
+
 def connect_declared(builder: Builder, facts: Facts, plain: Mapping[int, object]) -> None:
     """Add the edges of what is recorded and no wait.
 
@@ -34,6 +37,9 @@ def connect_declared(builder: Builder, facts: Facts, plain: Mapping[int, object]
     for awaited, future in plain.items():
         numbers = (builder.known(waiter) for waiter in declared(future))
         found += [(number, awaited) for number in numbers if number is not None]
+    # Nearly all are waits, and those of a task with few waiters are told at once.
+    waiters = builder.waiters
+    found = [pair for pair in found if not (len(few := waiters.get(pair[1], ())) < _FEW and pair[0] in few)]
     if not found:
         return
     waits = _Waits(builder, {waiter for waiter, _awaited in found})
