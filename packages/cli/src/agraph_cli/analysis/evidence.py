@@ -60,7 +60,8 @@ class Collector:
         """Look for tasks of a snapshot that wait at the findings.
 
         A task does if a frame of it stands on a line of the finding or of a place related to it, in the same
-        function; or if it waits for a future that a done-callback completes which the finding is about.
+        function. It also does if it waits for a future that the finding is about by who probably completes
+        it: a done-callback, or a task that stands in the function which does so.
 
         Args:
             path: What to call the snapshot.
@@ -94,22 +95,15 @@ class Collector:
                 if node.kind == "task" and node.need and node.stack is not None:
                     for finding in of_stack[node.stack]:
                         yield finding, position
-        yield from self._behind_callbacks(snapshot)
+        yield from self._behind_others(snapshot)
 
     def _standing(self, site: Site) -> Iterator[Finding]:
         file = self._file(site)
         if file is not None:
             yield from (finding for finding in file.findings if file.stands_on(site, finding))
 
-    def _behind_callbacks(self, snapshot: Snapshot) -> Iterator[tuple[Finding, int]]:
-        futures: dict[int, tuple[Finding, ...]] = {}
-        completed: dict[int, tuple[Finding, ...]] = {}
-        for edge in snapshot.edges:
-            if edge.confidence == "probable" and edge.site is not None and edge.kind in {"bridge", "any_of"}:
-                if edge.site not in completed:
-                    completed[edge.site] = tuple(self._completed(snapshot.sites[edge.site]))
-                if completed[edge.site]:
-                    futures[edge.waiter] = completed[edge.site]
+    def _behind_others(self, snapshot: Snapshot) -> Iterator[tuple[Finding, int]]:
+        futures = self._futures(snapshot)
         if not futures:
             return
         graph = build(snapshot)
@@ -118,11 +112,39 @@ class Collector:
                 for task in waiting_tasks(graph, position):
                     yield from ((finding, task) for finding in futures[node.id])
 
+    def _futures(self, snapshot: Snapshot) -> dict[int, set[Finding]]:
+        """The ids of futures that findings are about, by who probably completes them."""
+        stacks = {node.id: node.stack for node in snapshot.nodes if node.kind == "task"}
+        callbacks: dict[int, tuple[Finding, ...]] = {}
+        producers: dict[int, tuple[Finding, ...]] = {}
+        found: dict[int, set[Finding]] = {}
+        for edge in snapshot.edges:
+            if edge.confidence != "probable" or edge.kind not in {"bridge", "any_of"}:
+                continue
+            stack = stacks.get(edge.awaited)
+            if edge.site is not None:
+                if edge.site not in callbacks:
+                    callbacks[edge.site] = tuple(self._completed(snapshot.sites[edge.site]))
+                found.setdefault(edge.waiter, set()).update(callbacks[edge.site])
+            elif stack is not None and edge.kind == "bridge":
+                if stack not in producers:
+                    sites = (snapshot.sites[index] for index in snapshot.stacks[stack])
+                    producers[stack] = _united([tuple(self._run_through(site)) for site in sites])
+                found.setdefault(edge.waiter, set()).update(producers[stack])
+        return {number: findings for number, findings in found.items() if findings}
+
     def _completed(self, callback: Site) -> Iterator[Finding]:
         file = self._file(callback)
         if file is not None:
             for finding in file.findings:
                 if finding.code not in BY_TASK and file.completes(callback, finding):
+                    yield finding
+
+    def _run_through(self, site: Site) -> Iterator[Finding]:
+        file = self._file(site)
+        if file is not None:
+            for finding in file.findings:
+                if finding.code in BY_TASK and file.runs_through(site, finding):
                     yield finding
 
     def _file(self, site: Site) -> SourceFile | None:
