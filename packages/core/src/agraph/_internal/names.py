@@ -7,6 +7,7 @@ for an object or hold it are searched for the way in which their source code get
 from __future__ import annotations
 
 import asyncio
+import os
 import types
 from bisect import bisect_left
 from collections import Counter
@@ -35,6 +36,7 @@ _STACKS, _MODULES = 100, 50
 # How well a name tells what it is: the best of those that are the same for all tasks, the others of these, a
 # variable of one task, a parameter that may be anything.
 _BEST, _SHARED, _VARIABLE, _PARAMETER = range(4)
+_OWN = str(Path(__file__).parent.parent) + os.sep
 _LIBRARY = str(Path(asyncio.__file__).parent.parent)
 
 
@@ -223,9 +225,14 @@ def _imported(modules: dict[int, dict[str, object]]) -> list[dict[str, object]]:
         for value in list(dict.values(namespace)):
             if type(value) is types.ModuleType and not is_of_the_library(value):
                 inner = dict_of(value)
-                if inner is not None:
+                if inner is not None and not _is_own(inner):
                     found.setdefault(id(inner), inner)
     return [namespace for key, namespace in found.items() if key not in modules]
+
+
+def _is_own(namespace: dict[str, object]) -> bool:
+    file = namespace.get("__file__")
+    return type(file) is str and file.startswith(_OWN)
 
 
 def _name(builder: Builder, targets: dict[int, _Target]) -> None:
