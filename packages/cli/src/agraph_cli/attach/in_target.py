@@ -20,7 +20,9 @@ from typing import Any
 _PARKED = "_agraph_attached"
 
 
-def run(folder: str, digest: str, max_tasks: int | None, max_seconds: float | None) -> None:
+def run(
+    folder: str, digest: str, max_tasks: int | None, max_seconds: float | None, prove: bool = False
+) -> None:
     """Capture this process, and leave the snapshot or an error in a folder. Raises nothing.
 
     Args:
@@ -28,6 +30,7 @@ def run(folder: str, digest: str, max_tasks: int | None, max_seconds: float | No
         digest: Names the version of that package.
         max_tasks: As for `agraph.capture`.
         max_seconds: As for `agraph.capture`.
+        prove: As for `agraph.capture`.
     """
     begun = time.perf_counter()
     try:
@@ -39,7 +42,10 @@ def run(folder: str, digest: str, max_tasks: int | None, max_seconds: float | No
     gc.disable()
     sys.dont_write_bytecode = True
     try:
-        text = _capture(folder, digest, max_tasks, max_seconds)
+        wanted: dict[str, Any] = {"max_tasks": max_tasks, "max_seconds": max_seconds}
+        if prove:  # the application may have an `agraph` that knows nothing of it
+            wanted["prove"] = True
+        text = _capture(folder, digest, wanted)
         held_ms = (time.perf_counter() - begun) * 1000
         _write(folder, "held_ms", repr(held_ms))
         _write(folder, "snapshot.json", text)
@@ -52,13 +58,13 @@ def run(folder: str, digest: str, max_tasks: int | None, max_seconds: float | No
             gc.enable()
 
 
-def run_in_thread(folder: str, digest: str, max_tasks: int | None, max_seconds: float | None) -> None:
+def run_in_thread(folder: str, digest: str, *limits: Any) -> None:  # noqa: ANN401 - arguments of `run`
     """The same in a thread of its own, for a caller that must not be kept waiting. Arguments as for `run`."""
     import _thread
     import threading
 
     def work() -> None:
-        run(folder, digest, max_tasks, max_seconds)
+        run(folder, digest, *limits)
         # Up to 3.12 such a thread leaves an entry for ever (Lib/threading.py, _DummyThread).
         active: dict[int, Any] = getattr(threading, "_active", {})
         active.pop(_thread.get_ident(), None)
@@ -66,13 +72,13 @@ def run_in_thread(folder: str, digest: str, max_tasks: int | None, max_seconds: 
     _thread.start_new_thread(work, ())
 
 
-def _capture(folder: str, digest: str, max_tasks: int | None, max_seconds: float | None) -> str:
+def _capture(folder: str, digest: str, wanted: dict[str, Any]) -> str:
     own = sys.modules.get("agraph")
     if own is not None and hasattr(own, "AgraphError") and hasattr(own, "capture"):
-        return _text(own, max_tasks, max_seconds)
+        return _text(own, wanted)
     aside = _take_out()
     try:
-        return _text(_ours(folder, digest), max_tasks, max_seconds)
+        return _text(_ours(folder, digest), wanted)
     finally:
         _park(_take_out(), digest)
         sys.modules.update(aside)
@@ -80,8 +86,8 @@ def _capture(folder: str, digest: str, max_tasks: int | None, max_seconds: float
             sys.path_importer_cache.pop(path, None)
 
 
-def _text(agraph: Any, max_tasks: int | None, max_seconds: float | None) -> str:  # noqa: ANN401 - a module
-    snapshot = agraph.capture(max_tasks=max_tasks, max_seconds=max_seconds)
+def _text(agraph: Any, wanted: dict[str, Any]) -> str:  # noqa: ANN401 - a module
+    snapshot = agraph.capture(**wanted)
     # ASCII only: a file name may hold what UTF-8 has no bytes for.
     return json.dumps(snapshot.to_dict(), separators=(",", ":"))
 

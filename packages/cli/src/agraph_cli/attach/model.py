@@ -42,6 +42,7 @@ class Request:
         max_seconds: As for `agraph.capture`.
         nudge: Whether a process that sleeps in its event loop may be woken.
         socket: The path of its socket, where it is not in the usual place.
+        prove: As for `agraph.capture`.
     """
 
     via: Via = "auto"
@@ -50,10 +51,14 @@ class Request:
     max_seconds: float | None = 30.0
     nudge: bool = True
     socket: str | None = None
+    prove: bool = False
 
     def seconds_to_finish(self) -> float:
         """How long a capture that has begun may take: what is read must also be written."""
         return self.timeout + 2 * (self.max_seconds or 300.0)
+
+
+NOTHING_PROVED = "nothing was proved: that takes --via socket, remote or gdb"
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ def payload(room: Room, request: Request, function: str = "run") -> str:
     Returns:
         Where the target sees the script.
     """
-    limits = f"{request.max_tasks!r}, {request.max_seconds!r}"
+    limits = f"{request.max_tasks!r}, {request.max_seconds!r}, {request.prove!r}"
     call = f"{function}({room.inside!r}, {room.digest!r}, {limits})"
     return room.put("payload.py", f"{IN_TARGET.read_text(encoding='utf-8')}\n\n{call}\n")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import agraph
-from agraph_cli.attach.model import AttachError, Deadline, Shot
+from agraph_cli.attach.model import NOTHING_PROVED, AttachError, Deadline, Shot
 from agraph_cli.attach.target import PROC, denied
 
 if TYPE_CHECKING:
@@ -84,9 +84,8 @@ def capture(target: Target, request: Request) -> Shot:
         snapshot = agraph.load(new[0])
     except (OSError, agraph.SnapshotError) as error:
         raise AttachError(f"what process {target.pid} wrote cannot be read: {new[0]}: {error}") from None
-    return Shot(
-        snapshot, f"by itself, when it got {signal.Signals(number).name}", [f"its own file is {new[0]}"]
-    )
+    notes = [f"its own file is {new[0]}", *([NOTHING_PROVED] if request.prove else [])]
+    return Shot(snapshot, f"by itself, when it got {signal.Signals(number).name}", notes)
 
 
 def _written(folder: Path, target: Target) -> set[Path]:

@@ -42,6 +42,7 @@ def capture(
     nudge: options.Nudge = True,
     max_tasks: options.MaxTasks = None,
     max_seconds: options.MaxSeconds = 30.0,
+    prove: options.Prove = False,
     every: options.Every = None,
     count: options.Count = None,
     output: options.Output = None,
@@ -58,7 +59,7 @@ def capture(
     wanted = processes(pids or [], pid_file or [], children=children, everything=everything)
     times = rounds(every, count)
     place = Place(output, several=len(wanted) > 1 or len(times) > 1 or everything or children)
-    request = Request(via, timeout, max_tasks, max_seconds, nudge, socket)
+    request = Request(via, timeout, max_tasks, max_seconds, nudge, socket, prove)
     shots = Shots(request, place, everything=everything)
     with _terminated_like_interrupted():
         try:

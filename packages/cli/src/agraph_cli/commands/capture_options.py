@@ -49,6 +49,14 @@ MaxSeconds = Annotated[
         "--max-seconds", metavar="SECONDS", help="How long a capture may take.", min=0.1, rich_help_panel=_HOW
     ),
 ]
+Prove = Annotated[
+    bool,
+    typer.Option(
+        "--prove",
+        help="Prove that nobody alive can free what tasks wait for; a longer pause.",
+        rich_help_panel=_HOW,
+    ),
+]
 Every = Annotated[
     str | None,
     typer.Option("--every", metavar="TIME", help="Again and again, such as 2s.", rich_help_panel=_HOW),

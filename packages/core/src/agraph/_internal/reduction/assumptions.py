@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import parents_in
 from agraph._internal.reduction.names import Labels, listed
+from agraph._internal.rows import of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +40,8 @@ def assumptions(
     if certainty == "possible":
         yield from _escapes(label, members, hops)
         yield from _parents(snapshot, label, members)
-    closed = [label(node) for node in members if node.kind in _HELD and not node.open]
+    yield from _proved(label, members)
+    closed = [label(node) for node in members if node.kind in _HELD and not node.open and not _proof(node)]
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
         yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
@@ -50,7 +52,7 @@ def _one_moment(snapshot: Snapshot) -> Iterator[str]:
     capture = snapshot.capture
     if not capture.consistent:
         yield "all of it was true at one moment, although the program ran while it was captured"
-    elif capture.where != "loop" or sum(node.kind == "loop" for node in snapshot.nodes) > 1:
+    elif capture.where != "loop" or len(of_kind(snapshot.nodes, "loop")) > 1:
         by = f"thread {capture.thread}" if capture.thread else "another thread"
         saw = "saw nothing move meanwhile"
         if capture.moved:
@@ -59,6 +61,21 @@ def _one_moment(snapshot: Snapshot) -> Iterator[str]:
     if not capture.complete:
         left_out = "; ".join(capture.cut) or "the snapshot does not say what"
         yield f"what the capture left out plays no part ({left_out})"
+
+
+def _proved(label: Labels, members: Sequence[Node]) -> Iterator[str]:
+    reached = [label(node) for node in members if _proof(node) == "heap"]
+    if reached:
+        yield f"nobody but stuck tasks reaches {listed(reached)}: proved, all references are accounted for"
+    if any(_proof(node) == "idle" for node in members):
+        yield (
+            "nothing wakes the loop, which is idle and has no timer, descriptor or thread to wait for: no "
+            "thread outside of Python, no signal handler, no finalizer"
+        )
+
+
+def _proof(node: Node) -> object:
+    return (node.detail or {}).get("proved")
 
 
 def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Iterator[str]:

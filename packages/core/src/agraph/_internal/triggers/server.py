@@ -1,6 +1,6 @@
 """A Unix socket that answers with a snapshot.
 
-One line of JSON asks: `{"command": "capture", "max_tasks": null, "max_seconds": null}` or
+One line of JSON asks: `{"command": "capture", "max_tasks": null, "max_seconds": null, "prove": false}` or
 `{"command": "ping"}`. One line of JSON answers, `{"ok": true, "length": N}` and then N bytes of a snapshot,
 or `{"ok": false, "error": "..."}`.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from agraph._internal.model import Snapshot
 
-    Take = Callable[[int | None, float | None], Snapshot]
+    Take = Callable[[int | None, float | None, bool], Snapshot]
 
 MAX_REQUEST_BYTES = 4096
 REQUEST_S = 5.0
@@ -180,7 +180,9 @@ class SocketTrigger:
             request = _parse(line)
             if request["command"] == "ping":
                 return {"ok": True, "length": 0, "pid": os.getpid(), "agraph": __version__}, b""
-            snapshot = self._take(request.get("max_tasks"), request.get("max_seconds"))
+            snapshot = self._take(
+                request.get("max_tasks"), request.get("max_seconds"), request.get("prove") is True
+            )
             body = encode(snapshot)
         except Exception as error:  # noqa: BLE001 - the client is to know
             return {"ok": False, "error": reason_of(error)}, b""

@@ -35,12 +35,18 @@ class Writer:
         self._count = 0
         self._collected: bool | None = None
 
-    def take(self, max_tasks: int | None = None, max_seconds: float | None = None) -> Snapshot:
+    def take(
+        self,
+        max_tasks: int | None = None,
+        max_seconds: float | None = None,
+        prove: bool = False,
+    ) -> Snapshot:
         """Capture this process.
 
         Args:
             max_tasks: As for `capture`.
             max_seconds: As for `capture`; None for `MAX_SECONDS`.
+            prove: As for `capture`.
 
         Raises:
             AgraphError: Another capture does not end.
@@ -49,7 +55,7 @@ class Writer:
             raise AgraphError("another capture of this process has not ended", help="try again later")
         try:
             self._collected = gc.isenabled()
-            return capture(max_tasks=max_tasks, max_seconds=max_seconds or MAX_SECONDS)
+            return capture(max_tasks=max_tasks, max_seconds=max_seconds or MAX_SECONDS, prove=prove)
         finally:
             self._collected = None
             self._busy.release()
