@@ -11,7 +11,7 @@ from agraph_cli.analysis.hybrid import BY_TASK, waiting_tasks
 from agraph_cli.analysis.source_file import SourceFile, functions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from agraph import Site, Snapshot
     from agraph_cli.analysis.source_tree import SourceTree
@@ -152,16 +152,10 @@ class Collector:
         if site.file not in self._files:
             path = self._tree.find(site.file)
             findings = self._of_path.get(os.path.abspath(path)) if path is not None else None  # noqa: PTH100
-            self._files[site.file] = _read(path, findings) if path is not None and findings else None
+            self._files[site.file] = None
+            if path is not None and findings:
+                self._files[site.file] = SourceFile(tuple(findings), functions_of(path))
         return self._files[site.file]
-
-
-def _read(path: str, findings: Sequence[Finding]) -> SourceFile | None:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return SourceFile(tuple(findings), functions_of(file.read()))
-    except OSError:  # the lint has told of it
-        return None
 
 
 def _united(groups: Iterable[tuple[Finding, ...]]) -> tuple[Finding, ...]:

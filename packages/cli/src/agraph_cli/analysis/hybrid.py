@@ -61,8 +61,8 @@ def link(one: SnapshotAnalysis, linter: Linter) -> SnapshotAnalysis:
         waiters = orphan.waiters or waiters
         linked.append(dataclasses.replace(orphan, waiters=waiters, findings=findings))
     linked.sort(key=lambda orphan: (-orphan.behind, -len(orphan.waiters), orphan.node.id))
-    first = {orphan.findings: orphan for orphan in reversed(linked)}
-    linked.sort(key=lambda orphan: first[orphan.findings] is not orphan)
+    first = {id(orphan.findings): orphan for orphan in reversed(linked)}
+    linked.sort(key=lambda orphan: first[id(orphan.findings)] is not orphan)
     return dataclasses.replace(one, orphans=(*linked, *known.values()))
 
 
@@ -121,6 +121,8 @@ class _Linker:
         self.positions = {node.id: position for position, node in enumerate(one.snapshot.nodes)}
         self.standing = {(site.file, site.line) for site in one.snapshot.sites}
         self._known: dict[_Evidence, tuple[Finding, ...]] = {}
+        self._same: dict[tuple[Finding, ...], tuple[Finding, ...]] = {}
+        self._sites: dict[int | None, tuple[Site, ...]] = {}
         self._edges = self._producers()
 
     def _producers(self) -> dict[int, list[tuple[int, int | None]]]:
@@ -131,17 +133,18 @@ class _Linker:
         return found
 
     def findings(self, position: int, waiters: Sequence[Node]) -> tuple[Finding, ...]:
-        """What the rules say about a wait; nothing when nobody waits."""
+        """What the rules say about a wait, equal answers as one object; nothing when nobody waits."""
         if not waiters:
             return ()
         evidence = self._evidence(self.one.snapshot.nodes[position], waiters)
         if evidence not in self._known:
-            self._known[evidence] = self._judge(evidence)
+            found = self._judge(evidence)
+            self._known[evidence] = self._same.setdefault(found, found)
         return self._known[evidence]
 
     def _evidence(self, node: Node, waiters: Sequence[Node]) -> _Evidence:
         snapshot = self.one.snapshot
-        waits = (next(self._user_sites(task), None) for task in waiters)
+        waits = {sites[0] for task in waiters if (sites := self._user_sites(task))}
         callbacks: set[Site] = set()
         producers: set[Site] = set()
         for number, site in self._edges.get(node.id, ()):
@@ -151,13 +154,17 @@ class _Linker:
                 producers.update(self._user_sites(snapshot.nodes[self.positions[number]]))
         return _Evidence(
             node.kind == "future",
-            frozenset(site for site in waits if site is not None),
+            frozenset(waits),
             frozenset(callbacks),
             frozenset(producers),
         )
 
-    def _user_sites(self, node: Node) -> Iterator[Site]:
-        return (site for site in self.one.snapshot.stack_of(node) if not is_machinery(site))
+    def _user_sites(self, node: Node) -> tuple[Site, ...]:
+        """The frames of a task without those of asyncio, innermost first."""
+        if node.stack not in self._sites:
+            stack = self.one.snapshot.stack_of(node)
+            self._sites[node.stack] = tuple(site for site in stack if not is_machinery(site))
+        return self._sites[node.stack]
 
     def _judge(self, evidence: _Evidence) -> tuple[Finding, ...]:
         """The findings that fit best, those first on whose places most tasks stand."""

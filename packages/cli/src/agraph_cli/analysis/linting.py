@@ -46,19 +46,14 @@ class Linter:
         return self._files[path]
 
     def _lint(self, path: str) -> SourceFile | None:
-        from agraph_static import lint_source
+        from agraph_static import lint_paths
 
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                data = file.read()
-        except OSError as error:
-            self.errors.append(f"cannot read {path}: {error.strerror or error}")
-            return None
-        findings = lint_source(data, path, self._settings())
-        if any(one.code == "AG001" for one in findings):
+        result = lint_paths([path], self._settings(), jobs=1)
+        self.errors += [f"{error.path}: {error.message}" for error in result.errors]
+        if any(one.code == "AG001" for one in result.findings):
             self.errors.append(f"{path} does not parse, so the rules were not run on it")
             return None
-        return SourceFile(tuple(findings), functions_of(data) if findings else ())
+        return SourceFile(result.findings, functions_of(path) if result.findings else ())
 
     def _settings(self) -> LintConfig:
         from agraph_static import ConfigError, LintConfig, load_config
@@ -71,6 +66,12 @@ class Linter:
                 known = LintConfig()
             # A wait was seen there: neither the project's choice of rules nor a low confidence counts.
             self._config = dataclasses.replace(
-                known, select=(_EDGES,), extend_select=(), ignore=(), min_confidence="possible"
+                known,
+                select=(_EDGES,),
+                extend_select=(),
+                ignore=(),
+                per_file_ignores=(),
+                min_confidence="possible",
+                force_exclude=False,
             )
         return self._config

@@ -104,21 +104,21 @@ def _is_called(site: Site, function: str) -> bool:
     return name == function or name.startswith(f"{function}.<")
 
 
-def functions_of(text: bytes | str) -> tuple[Function, ...]:
-    """The functions and classes of a source text.
+def functions_of(path: str) -> tuple[Function, ...]:
+    """The functions of a file.
 
     Args:
-        text: The text.
+        path: The file.
 
     Returns:
-        Each with its lines; those of an inner one come after those of the one around it. Nothing if the text
+        Each with its lines; an inner one comes after the one around it. Nothing if the file cannot be read or
         does not parse.
     """
     try:
-        with warnings.catch_warnings():
+        with open(path, "rb") as file, warnings.catch_warnings():  # noqa: PTH123
             warnings.simplefilter("ignore")  # invalid escapes in foreign code
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     found = []
     work: list[tuple[ast.AST, str]] = [(tree, "")]
