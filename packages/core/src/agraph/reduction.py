@@ -8,6 +8,9 @@
 which tasks a later snapshot shows to have moved, and `free` lets these proceed in the earlier one. What the
 verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or read here, and `import agraph`
 does not import this module.
+
+`of_kind`, `set_in`, `edges_of_kind` and `positions_of` look into the columns of a snapshot that was read,
+where going through its nodes would make an object for each.
 """
 
 from agraph._internal.merge import How, comparable, free, same_process, wait_key, waits_of, went_on
@@ -20,6 +23,7 @@ from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judg
 from agraph._internal.reduction.names import Labels, is_machinery, kind_word, listed, plural, user_site
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
+from agraph._internal.rows import edges_of_kind, of_kind, positions_of, set_in
 
 __all__ = [
     "EXPLAINED",
@@ -45,6 +49,7 @@ __all__ = [
     "components",
     "cores",
     "edges_of",
+    "edges_of_kind",
     "free",
     "is_deadlock",
     "is_machinery",
@@ -52,10 +57,13 @@ __all__ = [
     "kind_word",
     "levels",
     "listed",
+    "of_kind",
     "plural",
+    "positions_of",
     "rank",
     "residue",
     "same_process",
+    "set_in",
     "shortest_cycle",
     "user_site",
     "verdicts",

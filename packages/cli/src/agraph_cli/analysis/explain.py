@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph.reduction import Hop, Hops, assumptions, blocked_behind, certainty, cores, is_deadlock, residue
+from agraph.reduction import (
+    Hop,
+    Hops,
+    assumptions,
+    blocked_behind,
+    certainty,
+    cores,
+    is_deadlock,
+    residue,
+    set_in,
+)
 from agraph_cli.analysis.advice import Adviser
 from agraph_cli.analysis.model import Deadlock, Orphan, worst_first
 
@@ -144,12 +154,13 @@ def _orphans(
     graph: WaitGraph, levels: Levels, found: Sequence[Core], behind: Sequence[Sequence[Node]]
 ) -> list[Orphan]:
     stuck = {core.members[0]: tasks for core, tasks in zip(found, behind, strict=True) if not core.cyclic}
-    waiting = set(graph.waiter)
+    unknown = set(set_in(graph.snapshot.nodes, "open"))
+    if unknown:
+        unknown -= unknown.intersection(graph.waiter)
+        unknown = {position for position in unknown if graph.node(position).timer is None}
     orphans = []
-    for position, node in enumerate(graph.snapshot.nodes):
-        unknown = node.open and position not in waiting and node.timer is None
-        if position not in stuck and not unknown:
-            continue
+    for position in sorted({*stuck, *unknown}):
+        node = graph.node(position)
         waiters = tuple(graph.node(by) for by in graph.waiters_of(position) if graph.node(by).kind == "task")
         tasks = stuck.get(position, ())
         if waiters or tasks or node.kind == "task":

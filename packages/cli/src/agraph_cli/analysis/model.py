@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agraph.reduction import VERDICTS, rank
+from agraph.reduction import VERDICTS, of_kind, rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +126,8 @@ class SnapshotAnalysis:
     def verdict(self) -> Verdict:
         """The worst verdict of its tasks and deadlocks (threads can be stuck without any task)."""
         found = [rank(deadlock.certainty) for deadlock in self.deadlocks]
-        return VERDICTS[max(found + [level for _, level in self._tasks()], default=0)]
+        tasks = of_kind(self.snapshot.nodes, "task")
+        return VERDICTS[max([*found, max(map(self.levels.__getitem__, tasks), default=0)])]
 
     def tasks(self) -> Iterator[tuple[Node, Verdict]]:
         """Each task with its verdict, in the order of the snapshot."""

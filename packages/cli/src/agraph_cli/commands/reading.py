@@ -97,9 +97,13 @@ def near_names(path: Path) -> str:
 
 def _read_one(path: str, done: Read) -> None:
     import agraph
+    from agraph_cli.analysis import decoder
 
     try:
-        snapshot = agraph.loads(sys.stdin.buffer.read()) if path == "-" else agraph.load(path)
+        if path == "-":
+            snapshot = agraph.loads(sys.stdin.buffer.read(), decoder=decoder)
+        else:
+            snapshot = agraph.load(path, decoder=decoder)
     except agraph.SnapshotError as error:
         done.fail(path, str(error), error.help)
     except OSError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 NodeKind = Literal[
@@ -188,8 +188,9 @@ class Snapshot:
         capture: How it was taken.
         sites: Places in source code, referred to by index.
         stacks: Lists of indices into `sites`, innermost frame first, referred to by index.
-        nodes: Everything that waits or is waited for. Ids are unique.
-        edges: Who waits for whom.
+        nodes: Everything that waits or is waited for. Ids are unique. What was read from a file keeps columns
+            and makes each node when it is asked for; it is equal to the tuple of the same nodes.
+        edges: Who waits for whom; likewise.
         agraph: The version of agraph that took it.
     """
 
@@ -197,8 +198,8 @@ class Snapshot:
     capture: Capture
     sites: tuple[Site, ...] = ()
     stacks: tuple[tuple[int, ...], ...] = ()
-    nodes: tuple[Node, ...] = ()
-    edges: tuple[Edge, ...] = ()
+    nodes: Sequence[Node] = ()
+    edges: Sequence[Edge] = ()
     agraph: str = ""
 
     @property

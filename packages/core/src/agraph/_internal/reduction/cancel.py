@@ -7,40 +7,62 @@ cancels them when one fails. `shield`, `wait` and `as_completed` pass nothing on
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from agraph._internal.reduction.graph import edges_of
+from agraph._internal.rows import column, edge_column, set_in, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from agraph._internal.model import Edge, Node, Snapshot
+    from agraph._internal.model import Node, Snapshot
     from agraph._internal.reduction.graph import WaitGraph
     from agraph._internal.reduction.reduce import Reduction
 
 # Functions of asyncio that cancel all they wait for. A plain `await` edge passes a cancellation on as well.
 _PASS_ON = frozenset({"gather", "TaskGroup", "staggered_race"})
 _KEEP = frozenset({"shield"})
+_PASSING = frozenset({"task", "future"})
 
 
 class Cancellation:
     """Who goes when somebody is cancelled."""
 
     def __init__(self, graph: WaitGraph) -> None:
-        """Note whom each node takes along.
+        """Note the groups; who else is taken along is looked up when somebody asks.
 
         Args:
             graph: The wait graph.
         """
-        self._along: dict[int, list[int]] = {}
+        self._graph = graph
+        self._parents = parents_in(graph.snapshot)
         self._groups: dict[int, list[int]] = {}
-        nodes, edges = graph.snapshot.nodes, graph.snapshot.edges
-        for by, to, source in zip(graph.waiter, graph.awaited, graph.source, strict=True):
-            if _passes_on(nodes[by], edges[source], nodes[to]):
-                self._along.setdefault(by, []).append(to)
-                if nodes[by].exc and _made_by(nodes[by]) == "TaskGroup":
+        nodes = graph.snapshot.nodes
+        details = values_in(nodes, "detail", "TaskGroup")
+        made = [node for node, detail in details if detail.get("made_by") == "TaskGroup"]
+        groups = set(made).intersection(set_in(nodes, "exc"))
+        for by, found in edges_of(graph, groups).items() if groups else ():
+            for position in found:
+                to = graph.awaited[position]
+                if _passes_on(nodes[by], graph.snapshot.edges[graph.source[position]].kind, nodes[to]):
                     self._groups.setdefault(by, []).append(to)
-        for child, parent in parents_in(graph.snapshot):
-            self._along.setdefault(parent, []).append(child)
+        for child, parent in self._parents:
             self._groups.setdefault(parent, []).append(child)
+
+    @cached_property
+    def _along(self) -> Mapping[int, Sequence[int]]:
+        graph = self._graph
+        nodes = graph.snapshot.nodes
+        passes = bytes(kind in _PASSING for kind in column(nodes, "kind"))
+        kinds = edge_column(graph.snapshot.edges, "kind", graph.source)
+        found: dict[int, list[int]] = {}
+        for by, to, kind in zip(graph.waiter, graph.awaited, kinds, strict=True):
+            if passes[by] and passes[to] and _passes_on(nodes[by], kind, nodes[to]):
+                found.setdefault(by, []).append(to)
+        for child, parent in self._parents:
+            found.setdefault(parent, []).append(child)
+        return found
 
     def of(self, nodes: Iterable[int]) -> list[int]:
         """Everything that is cancelled with these nodes, without the nodes themselves."""
@@ -82,22 +104,24 @@ def parents_in(snapshot: Snapshot) -> list[tuple[int, int]]:
     """
     nodes = snapshot.nodes
     named = [
-        (position, node.detail["parent"])
-        for position, node in enumerate(nodes)
-        if node.detail is not None and "parent" in node.detail
+        (position, detail["parent"])
+        for position, detail in values_in(nodes, "detail", "parent")
+        if "parent" in detail
     ]
-    index = {node.id: position for position, node in enumerate(nodes)} if named else {}
+    if not named:
+        return []
+    index = {number: position for position, number in enumerate(column(nodes, "id"))}
     return [
         (position, index[parent]) for position, parent in named if type(parent) is int and parent in index
     ]
 
 
-def _passes_on(waiter: Node, edge: Edge, awaited: Node) -> bool:
-    if awaited.kind not in ("task", "future") or waiter.kind not in ("task", "future"):
+def _passes_on(waiter: Node, kind: str, awaited: Node) -> bool:
+    if awaited.kind not in _PASSING or waiter.kind not in _PASSING:
         return False
-    if edge.kind == "await":
+    if kind == "await":
         return _made_by(waiter) not in _KEEP
-    return edge.kind in ("all_of", "any_of") and _made_by(waiter) in _PASS_ON
+    return kind in ("all_of", "any_of") and _made_by(waiter) in _PASS_ON
 
 
 def _made_by(node: Node) -> str:

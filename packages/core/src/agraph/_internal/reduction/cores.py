@@ -7,6 +7,7 @@ all are found in linear time; listing simple cycles instead would be exponential
 from __future__ import annotations
 
 from collections import deque
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.reduction.components import components
@@ -49,11 +50,12 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
         The residue; a node that is stuck only because of a firmer one is not in it.
     """
     own = levels.own
-    successors: dict[int, list[int]] = {node: [] for node, level in enumerate(own) if level}
+    successors: dict[int, list[int]] = {node: [] for node in compress(range(len(own)), own)}
     loop_of: dict[int, int] = {}
     if not successors:
         return Residue(successors, loop_of)
-    for by, node in zip(graph.waiter, graph.awaited, strict=True):
+    # What is stuck waits on edges that were never settled.
+    for by, node in zip(graph.settled.waiter, graph.settled.awaited, strict=True):
         if own[by] and own[by] == own[node]:
             successors[by].append(node)
     for loop, tasks in graph.gates.items():

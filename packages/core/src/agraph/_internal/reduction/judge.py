@@ -9,6 +9,7 @@ from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build
 from agraph._internal.reduction.reduce import levels
 from agraph._internal.reduction.verdict import VERDICTS, Verdict, certainty, rank
+from agraph._internal.rows import of_kind
 
 if TYPE_CHECKING:
     from agraph._internal.model import Node, Snapshot
@@ -48,11 +49,8 @@ class Judgement(NamedTuple):
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of its tasks and deadlocks (threads can be stuck without any task)."""
-        nodes = self.graph.snapshot.nodes
-        worst = max(
-            (value for node, value in zip(nodes, self.verdicts, strict=True) if node.kind == "task"),
-            default=0,
-        )
+        tasks = of_kind(self.graph.snapshot.nodes, "task")
+        worst = max(map(self.verdicts.__getitem__, tasks), default=0)
         return VERDICTS[max([worst, *(rank(one.certainty) for one in self.deadlocks)])]
 
 

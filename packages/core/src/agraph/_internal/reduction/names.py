@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from agraph._internal.rows import Nodes, column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     from agraph._internal.model import Node, Site, Snapshot
 
 _KIND_WORDS = {"work_item": "work item", "io": "I/O", "loop": "event loop"}
+
+# So many names are looked for one by one before all are counted.
+_FEW = 12
 
 # Everybody waits in `Lock.acquire`; the line that called it is what explains the wait.
 _MACHINERY = re.compile(
@@ -32,17 +38,30 @@ class Labels:
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Count the names."""
-        counts = Counter((node.kind, node.name) for node in snapshot.nodes)
-        self._shared = {name for name, count in counts.items() if count > 1}
+        """Take the names from a snapshot; they are counted when somebody asks."""
+        self._nodes = snapshot.nodes
+        self._known: dict[tuple[str, str], bool] = {}
 
     def __call__(self, node: Node) -> str:
         """The label of one node."""
         kind = "task" if node.kind == "task" else kind_word(node)
         if not node.name:
             return f"{(node.detail or {}).get('made_by') or kind} #{node.id}"
-        name = f"{node.name} #{node.id}" if (node.kind, node.name) in self._shared else node.name
+        name = f"{node.name} #{node.id}" if self._is_shared(node) else node.name
         return name if kind == "task" else f"{kind} {name}"
+
+    def _is_shared(self, node: Node) -> bool:
+        key = (node.kind, node.name)
+        if key not in self._known and len(self._known) < _FEW and isinstance(self._nodes, Nodes):
+            # For a few labels, looking for each name is cheaper than counting a million of them.
+            self._known[key] = self._nodes.count_names(*key) > 1
+        known = self._known.get(key)
+        return key in self._shared if known is None else known
+
+    @cached_property
+    def _shared(self) -> set[tuple[str, str]]:
+        counts = Counter(zip(column(self._nodes, "kind"), column(self._nodes, "name"), strict=True))
+        return {name for name, count in counts.items() if count > 1}
 
 
 def listed(words: Sequence[str], limit: int = 4, joint: str = "and") -> str:

@@ -8,14 +8,19 @@ Knapp 1987 for the k-of-n model that covers AND, OR and everything between).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import Cancellation
+from agraph._internal.rows import column, edge_column, has_inferred, set_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agraph._internal.reduction.graph import WaitGraph
+
+# Of flags the opposite.
+_OTHERS = bytes([1]) + bytes(255)
 
 
 class Reduction:
@@ -31,11 +36,12 @@ class Reduction:
 
     def __init__(self, graph: WaitGraph) -> None:
         """Start with the nodes that need nothing."""
+        settled = graph.settled
         self.graph = graph
-        self.left = graph.need.copy()
-        self.live = bytearray(len(graph.need))
+        self.left = settled.left.copy()
+        self.live = bytearray(settled.live)
         self.shut = {task for tasks in graph.gates.values() for task in tasks}
-        self.release([node for node, need in enumerate(graph.need) if need <= 0])
+        self._grow(list({*settled.ahead, *(loop for loop in graph.gates if self.live[loop])}))
 
     def copy(self) -> Reduction:
         """An independent copy."""
@@ -48,7 +54,7 @@ class Reduction:
 
     def stuck(self) -> list[int]:
         """The nodes that cannot proceed, in order."""
-        return [node for node, live in enumerate(self.live) if not live]
+        return list(compress(range(len(self.live)), self.live.translate(_OTHERS)))
 
     def release(self, nodes: Iterable[int]) -> None:
         """Let nodes stop waiting for their awaited nodes. A task still needs its loop to turn."""
@@ -80,11 +86,14 @@ class Reduction:
         self.release(done)
 
     def _grow(self, work: list[int]) -> None:
+        if not work:
+            return
         left, live, shut = self.left, self.live, self.shut
-        start, waiters, gates = self.graph.start, self.graph.waiters, self.graph.gates
+        # Edges to what the graph has settled as live are counted already, and are not in these rows.
+        waiters_of, gates = self.graph.unsettled_waiters, self.graph.gates
         while work:
             node = work.pop()
-            for by in waiters[start[node] : start[node + 1]]:
+            for by in waiters_of(node):
                 if left[by] > 0:
                     left[by] -= 1
                     if left[by] == 0 and by not in shut and not live[by]:
@@ -132,45 +141,42 @@ def levels(graph: WaitGraph) -> Levels:
         The level of each node, in time linear in nodes and edges.
     """
     strict = Reduction(graph)
+    size = len(strict.live)
     if all(strict.live):
-        return Levels(bytes(len(strict.live)), bytes(len(strict.live)), {})
+        return Levels(bytes(size), bytes(size), {})
     timed = strict.copy()
     cancellation = Cancellation(graph)
-    timers = _with_timer(graph)
-    timed.release([*timers, *cancellation.of(timer for timer in timers if not _sleeps(graph, timer))])
+    timers = set_in(graph.snapshot.nodes, "timer")
+    # A timer that only ends a sleep cancels nobody: see `_free_sleepers` in graph.py.
+    need = column(graph.snapshot.nodes, "need")
+    awake = [timer for timer in timers if not graph.need[timer] == 0 < need[timer]]
+    timed.release([*timers, *cancellation.of(awake)])
     generous = timed.copy()
-    generous.relax([node for node in timed.stuck() if graph.node(node).exc])
+    generous.relax([node for node in set_in(graph.snapshot.nodes, "exc") if not timed.live[node]])
     generous.release(_with_unknown_party(graph))
     cancellation.end_groups(generous)
-    level = bytes(map(_level, strict.live, timed.live, generous.live))
-    timed.force([node for node, value in enumerate(level) if value == 3])
-    strict.force([node for node, value in enumerate(level) if value >= 2])
+    level = _levels(strict.live, timed.live, generous.live)
+    stuck = list(compress(range(size), level))
+    timed.force([node for node in stuck if level[node] == 3])
+    strict.force([node for node in stuck if level[node] >= 2])
     states = {3: generous, 2: timed, 1: strict}
-    own = bytes(value if value and not states[value].live[node] else 0 for node, value in enumerate(level))
-    return Levels(level, own, {value: state for value, state in states.items() if value in own})
+    own = bytearray(size)
+    for node in stuck:
+        if not states[level[node]].live[node]:
+            own[node] = level[node]
+    return Levels(level, bytes(own), {value: state for value, state in states.items() if value in own})
 
 
-def _level(strict: int, timed: int, generous: int) -> int:
-    if strict:
-        return 0
-    if timed:
-        return 1
-    return 2 if generous else 3
-
-
-def _with_timer(graph: WaitGraph) -> list[int]:
-    return [position for position, node in enumerate(graph.snapshot.nodes) if node.timer is not None]
-
-
-def _sleeps(graph: WaitGraph, node: int) -> bool:
-    """Whether the timer of a node ends a sleep, and cancels nobody: see `_free_sleepers` in graph.py."""
-    return graph.need[node] == 0 < graph.node(node).need
+def _levels(*lives: bytearray) -> bytes:
+    """How many of three runs leave each node stuck: each run frees what the one before it does, and more."""
+    freed = sum(int.from_bytes(live, "little") for live in lives)  # byte by byte, for no sum is above 3
+    return freed.to_bytes(len(lives[0]), "little").translate(bytes([3, 2, 1, 0]) + bytes(252))
 
 
 def _with_unknown_party(graph: WaitGraph) -> list[int]:
-    found = {position for position, node in enumerate(graph.snapshot.nodes) if node.open}
-    edges = graph.snapshot.edges
-    for by, source in zip(graph.waiter, graph.source, strict=True):
-        if edges[source].confidence == "probable":
-            found.add(by)
+    nodes, edges = graph.snapshot.nodes, graph.snapshot.edges
+    found = set(set_in(nodes, "open"))
+    if has_inferred(edges):
+        words = edge_column(edges, "confidence", graph.source)
+        found.update(by for by, word in zip(graph.waiter, words, strict=True) if word == "probable")
     return sorted(found)

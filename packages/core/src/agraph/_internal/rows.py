@@ -1,0 +1,372 @@
+"""Rows that are kept as columns: a snapshot of a million tasks is judged without an object for each.
+
+A table looks like the tuple of its rows, which are made when they are asked for.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate, chain, compress, repeat
+from operator import is_not, ne
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+
+from agraph._internal.model import Edge, Node
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from agraph._internal.model import Confidence, EdgeKind, NodeKind
+
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
+_DEFAULTS = Node._field_defaults
+_NUMBERS = {int: "q", float: "d"}
+
+
+class NodeTable(NamedTuple):
+    """The nodes of one kind: a column for each field that has other values than its default."""
+
+    kind: NodeKind
+    size: int
+    columns: Mapping[str, Sequence[Any]]
+
+
+class EdgeGroup(NamedTuple):
+    """The edges of one kind and confidence, as columns; `site` is None where no edge has one."""
+
+    kind: EdgeKind
+    confidence: Confidence
+    waiter: Sequence[int]
+    awaited: Sequence[int]
+    site: Sequence[int | None] | None
+
+
+class Packed(Sequence[Any]):
+    """A column that stays JSON until one of its values is asked for: most names are never told."""
+
+    __slots__ = ("_json", "_read", "_size", "_values")
+
+    def __init__(self, json: bytes, read: Callable[[Any], Any], size: int) -> None:
+        self._json = json
+        self._read = read
+        self._size = size
+        self._values: list[Any] | None = None
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - a number or a slice
+        if self._values is None:
+            self._values = self._read(self._json)
+        return self._values[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._read(self._json) if self._values is None else self._values)
+
+    def mentions(self, word: str) -> bool:
+        """Whether a word can be in it; False is sure."""
+        return word.encode() in self._json or b"\\u" in self._json  # an escape could spell it another way
+
+    def count(self, value: Any) -> int:  # noqa: ANN401 - any value of the column
+        """How often a value is in it."""
+        self[:0]
+        return 0 if self._values is None else self._values.count(value)
+
+
+def compact(values: list[Any], kinds: set[type]) -> Sequence[Any]:
+    """The same values in less memory, where all are whole numbers or all are not whole."""
+    code = _NUMBERS.get(next(iter(kinds))) if len(kinds) == 1 else None
+    if code is None:
+        return values
+    try:
+        return array(code, values)
+    except OverflowError:
+        return values
+
+
+class _Rows(Sequence[_Row]):
+    """What a tuple of the rows would be: parts one after the other, each of columns."""
+
+    __slots__ = ("_kind", "_known", "_starts")
+
+    def __init__(self, kind: type[_Row], sizes: list[int]) -> None:
+        self._kind = kind
+        self._known: dict[int, list[Any]] = {}
+        self._starts = [0, *accumulate(sizes)]
+
+    def _columns(self, part: int) -> list[Any]:
+        """For each field of a row the column, or `repeat` of the one value."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> _Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[_Row]: ...
+    def __getitem__(self, index: int | slice) -> _Row | Sequence[_Row]:
+        if isinstance(index, slice):
+            return tuple(self[one] for one in range(*index.indices(len(self))))
+        if index < 0:
+            index += len(self)
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        part = bisect_right(self._starts, index) - 1
+        at = index - self._starts[part]
+        if part not in self._known:
+            self._known[part] = self._columns(part)
+        cells = [next(one) if type(one) is repeat else one[at] for one in self._known[part]]
+        return tuple.__new__(self._kind, cells)
+
+    def __iter__(self) -> Iterator[_Row]:
+        return chain.from_iterable(map(self.part, range(len(self._starts) - 1)))
+
+    def part(self, part: int) -> Iterator[_Row]:
+        """The rows of one part."""
+        size = self._starts[part + 1] - self._starts[part]
+        rows = zip(range(size), *self._columns(part), strict=False)
+        return (tuple.__new__(self._kind, row[1:]) for row in rows)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (tuple, _Rows)):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class Nodes(_Rows[Node]):
+    """The nodes of a snapshot that was read."""
+
+    __slots__ = ("_positions", "tables")
+
+    def __init__(self, tables: list[NodeTable]) -> None:
+        super().__init__(Node, [table.size for table in tables])
+        self.tables = tables
+        self._positions: Mapping[int, int] | Sequence[int] | None = None
+
+    def positions(self) -> Mapping[int, int] | Sequence[int]:
+        """See `positions_of`."""
+        if self._positions is None:
+            self._positions = _positions([table.columns["id"] for table in self.tables], len(self))
+        return self._positions
+
+    def _columns(self, part: int) -> list[Any]:
+        kind, _, columns = self.tables[part]
+        values = {"kind": repeat(kind), **columns}
+        return [values.get(name) or repeat(_DEFAULTS.get(name)) for name in Node._fields]
+
+    def count_names(self, kind: str, name: str) -> int:
+        """How many nodes of a kind have a name."""
+        return sum(
+            table.columns["name"].count(name)
+            for table in self.tables
+            if table.kind == kind and "name" in table.columns
+        )
+
+
+class Edges(_Rows[Edge]):
+    """The edges of a snapshot that was read."""
+
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: list[EdgeGroup]) -> None:
+        super().__init__(Edge, [len(group.waiter) for group in groups])
+        self.groups = groups
+
+    def _columns(self, part: int) -> list[Any]:
+        group = self.groups[part]
+        site = repeat(None) if group.site is None else group.site
+        return [group.waiter, group.awaited, repeat(group.kind), repeat(group.confidence), site]
+
+
+def column(nodes: Sequence[Node], name: str) -> list[Any]:
+    """One field of all nodes, without making the nodes.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        name: A field of `Node`.
+
+    Returns:
+        A new list, in the order of the nodes.
+    """
+    if not isinstance(nodes, Nodes):
+        field = Node._fields.index(name)
+        return [node[field] for node in nodes]
+    found: list[Any] = []
+    for table in nodes.tables:
+        if name == "kind":
+            found += [table.kind] * table.size
+        elif name in table.columns:
+            found += table.columns[name]
+        else:
+            found += [_DEFAULTS[name]] * table.size
+    return found
+
+
+def values_in(nodes: Sequence[Node], name: str, word: str = "") -> list[tuple[int, Any]]:
+    """The nodes with something other than the default in a field.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        name: A field of `Node` that has a default.
+        word: Values without this word may be left out.
+
+    Returns:
+        Pairs of the position and the value, in order.
+    """
+    default = _DEFAULTS[name]
+    if not isinstance(nodes, Nodes):
+        field = Node._fields.index(name)
+        return [(position, node[field]) for position, node in enumerate(nodes) if node[field] != default]
+    found: list[tuple[int, Any]] = []
+    start = 0
+    for table in nodes.tables:
+        values = table.columns.get(name, ())
+        if not (word and isinstance(values, Packed) and not values.mentions(word)):
+            values = list(values)
+            differs = map(is_not if default is None else ne, values, repeat(default))
+            found += compress(enumerate(values, start), differs)
+        start += table.size
+    return found
+
+
+def set_in(nodes: Sequence[Node], name: str) -> list[int]:
+    """The positions of the nodes with something other than the default in a field, in order."""
+    return [position for position, _ in values_in(nodes, name)]
+
+
+def of_kind(nodes: Sequence[Node], kind: NodeKind) -> list[int]:
+    """The positions of the nodes of a kind.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        kind: One of `NODE_KINDS`.
+
+    Returns:
+        The positions, in order.
+    """
+    if not isinstance(nodes, Nodes):
+        return [position for position, node in enumerate(nodes) if node.kind == kind]
+    found: list[int] = []
+    start = 0
+    for table in nodes.tables:
+        if table.kind == kind:
+            found += range(start, start + table.size)
+        start += table.size
+    return found
+
+
+def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
+    """Where the node with an id is.
+
+    Args:
+        nodes: The nodes of a snapshot.
+
+    Returns:
+        Positions by id: a mapping, or a sequence where the ids of a file count from 0 without a gap.
+    """
+    if isinstance(nodes, Nodes):
+        return nodes.positions()
+    return {node.id: position for position, node in enumerate(nodes)}
+
+
+def _positions(ids: list[Sequence[int]], size: int) -> Mapping[int, int] | Sequence[int]:
+    if any(min(one, default=0) < 0 or max(one, default=0) >= size for one in ids):
+        return {number: position for position, number in enumerate(chain.from_iterable(ids))}
+    found = array("q", bytes(8 * size))
+    start = 0
+    for one in ids:
+        if len(one) and _counts(one):
+            found[one[0] : one[0] + len(one)] = array("q", range(start, start + len(one)))
+        else:
+            for position, number in enumerate(one, start):
+                found[number] = position
+        start += len(one)
+    return found
+
+
+def _counts(ids: Sequence[int]) -> bool:
+    return array("q", ids) == array("q", range(ids[0], ids[0] + len(ids)))
+
+
+class Waits(NamedTuple):
+    """The edges of a snapshot but the structural ones, as columns; `source` is where each is in the edges."""
+
+    waiter: Sequence[int]
+    awaited: Sequence[int]
+    source: Sequence[int]
+
+
+def waits(edges: Sequence[Edge]) -> Waits:
+    """The edges that are waits.
+
+    Args:
+        edges: The edges of a snapshot.
+
+    Returns:
+        Columns of ids, not of positions.
+    """
+    if not isinstance(edges, Edges):
+        kept = [(at, edge) for at, edge in enumerate(edges) if edge.kind != "structural"]
+        return Waits(
+            [edge.waiter for _, edge in kept], [edge.awaited for _, edge in kept], [at for at, _ in kept]
+        )
+    waiter, awaited, ranges = array("q"), array("q"), []
+    start = 0
+    for group in edges.groups:
+        end = start + len(group.waiter)
+        if group.kind != "structural":
+            waiter.extend(group.waiter)
+            awaited.extend(group.awaited)
+            ranges.append(range(start, end))
+        start = end
+    in_front = [one.start for one in ranges] == [0, *accumulate(map(len, ranges))][:-1]
+    return Waits(waiter, awaited, range(len(waiter)) if in_front else list(chain.from_iterable(ranges)))
+
+
+def edge_column(edges: Sequence[Edge], name: str, source: Sequence[int]) -> list[str]:
+    """The kind or the confidence of some edges.
+
+    Args:
+        edges: The edges of a snapshot.
+        name: `kind` or `confidence`.
+        source: Positions of edges.
+
+    Returns:
+        A word for each.
+    """
+    if not isinstance(edges, Edges):
+        return [getattr(edges[at], name) for at in source]
+    words: list[str] = []
+    for group in edges.groups:
+        words += [getattr(group, name)] * len(group.waiter)
+    return words if source == range(len(words)) else list(map(words.__getitem__, source))
+
+
+def has_inferred(edges: Sequence[Edge]) -> bool:
+    """Whether an edge was inferred rather than read."""
+    if isinstance(edges, Edges):
+        return any(group.confidence == "probable" for group in edges.groups)
+    return any(edge.confidence == "probable" for edge in edges)
+
+
+def edges_of_kind(edges: Sequence[Edge], kind: EdgeKind) -> Iterator[Edge]:
+    """The edges of a kind, in order.
+
+    Args:
+        edges: The edges of a snapshot.
+        kind: One of `EDGE_KINDS`.
+
+    Returns:
+        The edges, made as they are asked for.
+    """
+    if not isinstance(edges, Edges):
+        return (edge for edge in edges if edge.kind == kind)
+    return chain.from_iterable(edges.part(at) for at, group in enumerate(edges.groups) if group.kind == kind)
