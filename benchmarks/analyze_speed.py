@@ -5,8 +5,8 @@
 Every figure is of a process of its own: its processor time from the first byte read to the verdict, without
 imports, the best of the rounds (a busy machine stretches it less than the time of day); and its largest
 resident set less that of an interpreter with the same imports. networkx does what one would write by hand:
-`json.load`, a `DiGraph` of the wait edges, `strongly_connected_components`; it knows no verdicts. The files are
-written by `Snapshot.save`, as a capture writes them:
+`json.load`, a `DiGraph` of the wait edges, `strongly_connected_components`; it knows no verdicts. The files
+are written by `Snapshot.save`, as a capture writes them:
 
     service   tasks of a service: sleeping, on sockets, awaiting other tasks or a `gather`, on locks; with an
               ABBA deadlock
