@@ -103,8 +103,12 @@ def _is_cyclic(part: Sequence[int], successors: Mapping[int, Sequence[int]]) -> 
 
 def _stuck_alone(levels: Levels, rest: Residue, component: list[int]) -> set[int]:
     """Those of a component that stay stuck when all nodes outside of it proceed."""
-    inside = set(component)
     left_before = levels.states[levels.own[component[0]]].left
+    if len(component) == 1 and component[0] not in rest.successors[component[0]]:
+        (node,) = component  # nearly all components are these: no need to walk
+        outside = len(rest.successors[node]) - (node in rest.loop_of)
+        return set() if left_before[node] <= outside else {node}
+    inside = set(component)
     left: dict[int, int] = {}
     gated: dict[int, int] = {}
     waiters: dict[int, list[int]] = {node: [] for node in component}
@@ -169,6 +173,6 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
                 if levels.level[by] and by not in taken:
                     taken.add(by)
                     queue.append((by, number))
-                    if graph.node(by).kind == "task":
+                    if graph.is_task[by]:
                         behind[number].append(by)
     return behind

@@ -91,6 +91,14 @@ class WaitGraph:
         start, waiters = _rows(len(self.need), rest.waiter, rest.awaited)
         return lambda node: waiters[start[node] : start[node + 1]]
 
+    @cached_property
+    def is_task(self) -> bytearray:
+        """For each node, 1 if it is a task."""
+        found = bytearray(len(self.need))
+        for position in of_kind(self.snapshot.nodes, "task"):
+            found[position] = 1
+        return found
+
     def node(self, index: int) -> Node:
         """The node at a position."""
         return self.snapshot.nodes[index]
