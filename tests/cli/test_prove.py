@@ -22,7 +22,12 @@ async def works(queue):
     while True:
         await queue.get()  # and no task_done
 
+async def beats():
+    while True:
+        await asyncio.sleep(0.01)
+
 async def main():
+    beat = asyncio.create_task(beats(), name="beat")
     asyncio.current_task().set_name("main")
     queue = asyncio.Queue()
     queue.put_nowait(1)

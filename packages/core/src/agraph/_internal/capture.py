@@ -22,6 +22,7 @@ from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
 from agraph._internal.parties import find_parties
 from agraph._internal.process import this_process
+from agraph._internal.prove_idle import nothing_can_happen
 from agraph._internal.resources import Resources
 from agraph._internal.structural import connect_declared
 from agraph._internal.task_rows import Facts, LoopFacts, TaskReader, current_tasks
@@ -66,8 +67,12 @@ def capture(
         work = _Work(all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds)
         work.run()
         snapshot, seconds = work.snapshot(start, start_monotonic), work.seconds_left()
-        tasks = work.tasks
+        tasks, idle = work.tasks, work.idle
         del work  # it refers to objects of the application, and references are counted now
+        if idle:
+            from agraph._internal.prove import all_closed  # noqa: PLC0415 - nearly never
+
+            snapshot = all_closed(snapshot)
         if prove:
             from agraph._internal.prove import proved  # noqa: PLC0415 - seldom wanted
 
@@ -108,6 +113,8 @@ class _Work:
         others = [loop for loop, thread in self._loops.values() if loop is not running and thread is not None]
         self.where = "loop" if running is not None and not others else "thread"
         self._resources = Resources(self.builder)
+        # Before anything is read: if nothing can happen from now on, all of it is true at one moment.
+        self.idle = nothing_can_happen(self._loops)
 
     def run(self) -> None:
         loops = [loop for loop, _thread in self._loops.values()]

@@ -61,6 +61,23 @@ def proved(snapshot: Snapshot, tasks: list[object], seconds: float | None) -> Sn
     return closed(snapshot, search.closed, "heap")
 
 
+def all_closed(snapshot: Snapshot) -> Snapshot:
+    """Close everything, as the loop was found to be idle for ever before the snapshot was taken.
+
+    Args:
+        snapshot: The snapshot.
+
+    Returns:
+        The snapshot with all closed; as it is, where not all of it could be read.
+    """
+    capture = snapshot.capture
+    if capture.errors or capture.cut or capture.moved or not capture.consistent:
+        return snapshot
+    inferred = _inferred(snapshot)
+    numbers = {node.id for node in snapshot.nodes if node.need and (node.open or node.id in inferred)}
+    return closed(snapshot, numbers, "idle")
+
+
 def closed(snapshot: Snapshot, numbers: Collection[int], how: str) -> Snapshot:
     """A snapshot in which some nodes are closed, and say how that was proved.
 
@@ -101,7 +118,7 @@ class _Search:
         self._snapshot = snapshot
         self._by_id = {node.id: node for node in snapshot.nodes}
         self._free: set[int] = set()
-        inferred = {edge.waiter for edge in snapshot.edges if edge.confidence == "probable"}
+        inferred = _inferred(snapshot)
         self.closed = {
             node.id
             for node in snapshot.nodes
@@ -174,6 +191,11 @@ class _Search:
             if edge.awaited in found and waiter.kind == "task" and edge.kind != "structural":
                 found[edge.awaited].append(id_of_key(waiter.key or 0))
         return found
+
+
+def _inferred(snapshot: Snapshot) -> set[int]:
+    """The ids of the nodes with an edge that was inferred."""
+    return {edge.waiter for edge in snapshot.edges if edge.confidence == "probable"}
 
 
 def _assumed(snapshot: Snapshot, closed: Collection[int], free: Collection[int]) -> Snapshot:
