@@ -171,7 +171,7 @@ def test_json(agraph):
     assert document["verdict"] == "certain"
     assert list(document) == [
         "schema", "verdict", "deadlocks", "tasks", "lock_order", "predicted", "stuck", "lifted", "orphans",
-        "snapshots", "errors",
+        "snapshots", "notes", "errors",
     ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from made import bank
 
 import agraph
 import agraph.reduction
+from agraph_cli.analysis import decoder
 
 OLD = Path(__file__).resolve().parents[1] / "golden" / "snapshots" / "version-1.json"
 MADE = bank().to_dict()
@@ -99,15 +100,15 @@ def small_limit(monkeypatch):
 def test_a_file_that_does_not_fit_into_memory(agraph, monkeypatch):
     bank().save("good.json")
     Path("bad.json").write_bytes(WHOLE)
-    read = json.loads
+    read = decoder.document
 
-    def loads(text, **options):
-        if len(text) == len(WHOLE):
+    def document(data):
+        if len(data) == len(WHOLE):
             raise MemoryError
-        return read(text, **options)
+        return read(data)
 
     with monkeypatch.context() as patch:
-        patch.setattr("agraph._internal.files.json.loads", loads)
+        patch.setattr(decoder, "document", document)
         assert agraph("analyze bad.json good.json").code == 2
     assert "error: bad.json: it does not fit into memory" in agraph.err
     assert agraph.out.startswith("Deadlock: ")

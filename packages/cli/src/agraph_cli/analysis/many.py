@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph.reduction import comparable, free, rank, wait_key, waits_of, went_on
+from agraph.reduction import comparable, free, rank, same_process, wait_key, waits_of, went_on
 from agraph_cli.analysis.model import Analysis, History, Lifted
 from agraph_cli.analysis.predict import predict
 
@@ -38,33 +38,46 @@ def together(analyses: Sequence[SnapshotAnalysis], reanalyze: Reanalyze) -> Anal
         The analysis of all of them.
     """
     done = list(analyses)
-    chains = [chain for group in _by_process(done) for chain in _chains(done, group) if len(chain) > 1]
+    groups = _by_process(done)
+    chained = [_chains(done, group) for group in groups]
     lifted: list[Lifted] = []
     histories: list[History] = []
     again: list[Deadlock] = []
-    for chain in chains:
+    for chain in (chain for chains in chained for chain in chains):
         alarms = list(_lift(done, chain, reanalyze))
         lifted += sorted(alarms, key=lambda alarm: alarm.one.snapshot.capture.start_monotonic)
         members = tuple(done[position] for position in chain)
         sightings, repeated = _same_deadlocks(members)
         again += repeated
         histories.append(History(members, _seconds(members), _still(members), sightings))
-    return Analysis(tuple(done), tuple(histories), tuple(lifted), predict(done), tuple(again))
+    pairs = zip(groups, chained, strict=True)
+    notes = tuple(note for group, chains in pairs for note in _left_out(done, group, chains))
+    return Analysis(tuple(done), tuple(histories), tuple(lifted), predict(done), tuple(again), notes)
 
 
 def _by_process(done: Sequence[SnapshotAnalysis]) -> list[list[int]]:
-    """Positions of snapshots that may be of one process, by time."""
-    groups: dict[Hashable, list[int]] = {}
+    """Positions of snapshots, those of one process together and by time."""
+    hosts: dict[Hashable, list[int]] = {}
     for position, one in enumerate(done):
         process = one.snapshot.process
-        groups.setdefault((process.host, process.boot_id, process.pid), []).append(position)
-    for group in groups.values():
+        hosts.setdefault((process.host, process.boot_id, process.pid), []).append(position)
+    groups: list[list[int]] = []
+    for same_id in hosts.values():
+        same_id.sort(key=lambda position: done[position].snapshot.process.started or 0.0)
+        group: list[int] = []
+        for position in same_id:
+            if group and not same_process(done[group[0]].snapshot.process, done[position].snapshot.process):
+                groups.append(group)
+                group = []
+            group.append(position)
+        groups.append(group)
+    for group in groups:
         group.sort(key=lambda position: done[position].snapshot.capture.start_monotonic)
-    return [group for group in groups.values() if len(group) > 1]
+    return [group for group in groups if len(group) > 1]
 
 
 def _chains(done: Sequence[SnapshotAnalysis], group: Sequence[int]) -> list[list[int]]:
-    """Snapshots whose tasks can be compared, each begun after the one before was done."""
+    """Snapshots whose tasks can be compared, each begun after the one before was done; two or more."""
     chains: list[list[int]] = []
     for position in group:
         snapshot = done[position].snapshot
@@ -79,7 +92,23 @@ def _chains(done: Sequence[SnapshotAnalysis], group: Sequence[int]) -> list[list
         else:
             if len(chains) < _MAX_CHAINS:
                 chains.append([position])
-    return chains
+    return [chain for chain in chains if len(chain) > 1]
+
+
+def _left_out(
+    done: Sequence[SnapshotAnalysis], group: Sequence[int], chains: Sequence[Sequence[int]]
+) -> Iterator[str]:
+    """What to say of snapshots of one process that could not be compared."""
+    moments = {position: done[position].snapshot.capture.start_monotonic for position in group}
+    compared = {moments[position] for chain in chains for position in chain}
+    rest = set(moments.values()) - compared
+    number = len(set(moments.values()))
+    if rest and number > 1:
+        process = done[group[0]].process
+        yield (
+            f"{len(rest)} of {number} snapshots of {process} cannot be compared with others: "
+            "they were taken at the same time, by another copy of agraph, or from outside"
+        )
 
 
 def _has_keys(snapshot: Snapshot) -> bool:

@@ -199,6 +199,7 @@ class Analysis:
         lifted: Alarms that a later snapshot refutes. They are in no `deadlocks`.
         predicted: Deadlocks that the order of locks makes possible and that no snapshot shows.
         again: Deadlocks that another snapshot of the same process shows as well; that one is reported.
+        notes: What could not be compared, a sentence each.
     """
 
     snapshots: tuple[SnapshotAnalysis, ...]
@@ -206,6 +207,7 @@ class Analysis:
     lifted: tuple[Lifted, ...] = ()
     predicted: tuple[Predicted, ...] = ()
     again: tuple[Deadlock, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:

@@ -48,6 +48,7 @@ def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[s
         "lifted": lifted(analysis),
         "orphans": [row for table in tables for row in table.orphans()],
         "snapshots": [table.snapshot() for table in tables],
+        "notes": list(analysis.notes),
         "errors": list(errors),
     }
 

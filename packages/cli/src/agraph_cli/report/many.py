@@ -31,6 +31,9 @@ def together(analysis: Analysis, style: Style) -> Iterator[str]:
     for history in shown:
         yield from _still(history, style)
     yield from _lifted(analysis, style)
+    if analysis.notes:
+        yield from style.some([f"note: {clean(note)}" for note in analysis.notes], "")
+        yield ""
     for predicted in analysis.predicted if style.limit is None else analysis.predicted[: style.limit]:
         yield from _predicted(predicted, style)
     for what, found in (("processes", analysis.histories), ("orders of locks", analysis.predicted)):

@@ -115,9 +115,12 @@ def _decode(data: bytes, decoder: Decoder | None) -> Snapshot:
     from agraph._internal.codec import from_dict  # noqa: PLC0415 - capture alone needs no codec
 
     if decoder is not None:
-        # Whatever goes wrong in it, the reader below finds it again and names it.
-        with suppress(Exception):
+        try:
             return from_dict(decoder.document(data), decoder.column)
+        except MemoryError:  # the reader below needs more
+            raise
+        except Exception:  # noqa: BLE001, S110 - whatever it is, the reader below finds it again and names it
+            pass
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -26,6 +26,7 @@ C_TASK: Any = getattr(tasks, "_CTask", PY_TASK)
 HAS_C_PART = C_FUTURE is not PY_FUTURE
 _c_callbacks: Any = C_FUTURE.__dict__["_callbacks"].__get__ if HAS_C_PART else None
 _c_state: Any = C_FUTURE.__dict__["_state"].__get__ if HAS_C_PART else None
+_c_exception: Any = C_FUTURE.__dict__["_exception"].__get__ if HAS_C_PART else None
 _c_fut_waiter: Any = C_TASK.__dict__["_fut_waiter"].__get__ if HAS_C_PART else None
 _c_loop: Any = C_FUTURE.__dict__["_loop"].__get__ if HAS_C_PART else None
 _c_get_name: Any = C_TASK.__dict__["get_name"] if HAS_C_PART else None
@@ -82,6 +83,14 @@ def is_pending(future: object) -> bool:
     else:
         state = _c_state(future)
     return bool(state == "PENDING")
+
+
+def has_failed(future: object) -> bool:
+    """Whether it ended with an exception, or by being cancelled."""
+    if issubclass(type(future), PY_FUTURE):
+        state = instance_dict(future, PY_FUTURE)
+        return state.get("_state") == "CANCELLED" or state.get("_exception") is not None
+    return _c_state(future) == "CANCELLED" or _c_exception(future) is not None
 
 
 def waiter_of(task: object) -> object:

@@ -16,7 +16,8 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agraph._internal.futures import PY_TASK, instance_dict, is_pending, is_task
+from agraph._internal.futures import PY_TASK, instance_dict, is_future, is_pending, is_task
+from agraph._internal.instances import is_one_of
 from agraph._internal.library_timers import tasks_cancelled_by
 from agraph._internal.nested import nested_code
 from agraph._internal.timers import when_of
@@ -186,9 +187,9 @@ def _releases(loop: Loop) -> Iterator[Release]:
         elif type(callback) is types.MethodType:
             yield from _by_method(callback, call.when)
         elif type(callback) is types.FunctionType and callback.__closure__:
-            yield from _mentioned(cells_of(callback).values(), call.when)
+            yield from _near(cells_of(callback).values(), call.when)
         if call.args:
-            yield from _mentioned(call.args, call.when)
+            yield from _near(call.args, call.when)
 
 
 def _by_method(method: types.MethodType, when: float | None) -> Iterator[Release]:
@@ -202,6 +203,18 @@ def _by_method(method: types.MethodType, when: float | None) -> Iterator[Release
     if cancelled is not None:
         return (Release(task, when) for task in cancelled)
     return _mentioned(_attributes_of(owner), when)
+
+
+def _near(values: Iterable[object], when: float | None) -> Iterator[Release]:
+    """Tasks among some values that a call is made with, among their attributes, or that these cancel."""
+    for value in values:
+        if is_future(value):
+            yield from _mentioned((value,), when)
+        elif not is_one_of(type(value), _WITHOUT_TASKS):
+            yield from _mentioned(tasks_cancelled_by(value) or _attributes_of(value), when)
+
+
+_WITHOUT_TASKS = (str, int, float, bytes, bool, type(None), type, types.FunctionType, types.ModuleType)
 
 
 def _attributes_of(owner: object) -> list[object]:

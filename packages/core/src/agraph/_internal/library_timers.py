@@ -1,7 +1,7 @@
-"""Tasks that the deadlines of anyio and aiohttp cancel, found from the call that their loop has scheduled.
+"""Tasks that anyio and aiohttp cancel, found from the call that their loop is about to make.
 
-Read from anyio 4.16 (CancelScope of its asyncio backend) and aiohttp 3.14 (TimeoutHandle, TimerContext).
-Where the attributes have other names nothing is found.
+Read from anyio 4.16 (CancelScope and TaskGroup of its asyncio backend) and aiohttp 3.14 (TimeoutHandle,
+TimerContext). Where the attributes have other names nothing is found.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 
 def tasks_cancelled_by(owner: object) -> list[object] | None:
-    """The tasks that a scheduled method of an object cancels.
+    """The tasks that a call to an object may cancel.
 
     Args:
-        owner: The `self` of the method.
+        owner: The `self` of a method, or what a function gets.
 
     Returns:
         The tasks; None when the object is of no type that is known here.
     """
     if _is(owner, "anyio._backends._asyncio", "CancelScope"):
         return _in_scope(owner)
+    if _is(owner, "anyio._backends._asyncio", "TaskGroup"):
+        return _in_scope(attribute(owner, "cancel_scope"))
     if _is(owner, "aiohttp.helpers", "TimeoutHandle"):
         return _of_timeout_handle(owner)
     return None

@@ -140,7 +140,7 @@ def free(snapshot: Snapshot, ids: Iterable[int]) -> Snapshot:
     turned = {node.loop for node in snapshot.nodes if node.id in chosen}
     freed = chosen | turned
     nodes = tuple(
-        node._replace(state="ready" if node.kind == "task" else "running", need=0, timer=None, open="")
+        node._replace(state="ready" if node.kind == "task" else "running", need=0)
         if node.id in freed
         else node
         for node in snapshot.nodes

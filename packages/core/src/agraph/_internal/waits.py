@@ -14,13 +14,13 @@ from asyncio import base_subprocess, locks, queues, staggered, streams, taskgrou
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.builder import new_row
-from agraph._internal.futures import callbacks_of, instance_dict, is_future, is_pending
+from agraph._internal.futures import callbacks_of, has_failed, instance_dict, is_future, is_pending
 from agraph._internal.nested import nested_code
 from agraph._internal.timers import is_timer, when_of
 from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence, Sized
 
     from agraph._internal.model import EdgeKind
 
@@ -138,24 +138,31 @@ def _resource_of_caller(kind: type, node_kind: str, operation: str = "") -> Read
 
 
 def _wait(inner: object, _outer: object, _waiter: object) -> Wait | None:
-    """`asyncio.wait`: FIRST_COMPLETED is any of, the others all of."""
+    """`asyncio.wait`: FIRST_COMPLETED is any of, the others all of.
+
+    A member that has ended meanwhile may still be about to call back: then nothing is left to wait for.
+    """
     values = values_in(inner)
     members = next((item for item in values if type(item) is set), None)
     if members is None:
         return None
-    pending = [member for member in members if is_future(member) and is_pending(member)]
+    futures = [member for member in members if is_future(member)]
+    pending = [future for future in futures if is_pending(future)]
     timer = _timer_in(values)
     words = {item for item in values if type(item) is str}
     if tasks.FIRST_COMPLETED in words:
-        return Wait(pending, 1, "any_of", timer=timer, made_by="wait")
+        return Wait(pending, _need_of_any(futures, pending), "any_of", timer=timer, made_by="wait")
     exc = tasks.FIRST_EXCEPTION in words
-    return Wait(pending, len(pending), "all_of", exc=exc, timer=timer, made_by="wait")
+    need = 0 if exc and _any_failed(futures) else len(pending)
+    return Wait(pending, need, "all_of", exc=exc, timer=timer, made_by="wait")
 
 
 def _wait_of_race(inner: object, outer: object, waiter: object) -> Wait | None:
     """Up to 3.13 a race waits for all with `wait`; but the first that wins cancels the others."""
     wait = _wait(inner, outer, waiter)
-    return None if wait is None else wait._replace(need=1, edge="any_of", made_by="staggered_race")
+    if wait is None:
+        return None
+    return wait._replace(need=min(wait.need, 1), edge="any_of", made_by="staggered_race")
 
 
 def _wait_for(inner: object, _outer: object, waiter: object) -> Wait | None:
@@ -172,8 +179,20 @@ def _task_group(inner: object, _outer: object, waiter: object) -> Wait | None:
     state = instance_dict(group, taskgroups.TaskGroup)
     if state.get("_on_completed_fut") is not waiter:
         return None
-    children = [child for child in state.get("_tasks", ()) if is_pending(child)]
-    return Wait(children, len(children), "all_of", exc=True, made_by="TaskGroup")
+    members = state.get("_tasks", ())
+    children = [child for child in members if is_pending(child)]
+    # One that has failed is still a member until it calls back, which cancels the others.
+    need = 0 if _any_failed(members) else len(children)
+    return Wait(children, need, "all_of", exc=True, made_by="TaskGroup")
+
+
+def _need_of_any(members: Sized, pending: Sized) -> int:
+    """How many of the pending have to end; a member that has ended and is about to call back suffices."""
+    return 1 if len(pending) == len(members) else 0
+
+
+def _any_failed(futures: Iterable[object]) -> bool:
+    return any(not is_pending(future) and has_failed(future) for future in futures)
 
 
 def _as_completed(_inner: object, outer: object, _waiter: object) -> Wait | None:
@@ -181,8 +200,9 @@ def _as_completed(_inner: object, outer: object, _waiter: object) -> Wait | None
     members = _members_of_as_completed(outer)
     if members is None:
         return None
-    pending = [member for member in members if is_future(member) and is_pending(member)]
-    return Wait(pending, 1, "any_of", made_by="as_completed")
+    futures = [member for member in members if is_future(member)]
+    pending = [future for future in futures if is_pending(future)]
+    return Wait(pending, _need_of_any(futures, pending), "any_of", made_by="as_completed")
 
 
 def _members_of_as_completed(outer: object) -> Any:  # noqa: ANN401 - a set of futures, or None
@@ -217,7 +237,7 @@ def _race(inner: object, _outer: object, _waiter: object) -> Wait | None:
     if not members or not all(is_future(member) for member in members):
         return None
     pending = [member for member in members if is_pending(member)]
-    return Wait(pending, 1, "any_of", made_by="staggered_race")
+    return Wait(pending, _need_of_any(members, pending), "any_of", made_by="staggered_race")
 
 
 # ---- the outside world
@@ -368,7 +388,8 @@ def wait_of_future(future: object) -> Wait | None:
     if children is not None:
         pending = [child for child in children if is_pending(child)]
         exc = not any(_returns_exceptions(child, future) for child in pending)
-        return Wait(pending, len(pending), "all_of", exc=exc, made_by="gather")
+        need = 0 if exc and _any_failed(children) else len(pending)  # it is about to call back
+        return Wait(pending, need, "all_of", exc=exc, made_by="gather")
     for callback, _context in callbacks_of(future):
         if type(callback) is not types.FunctionType:
             continue
