@@ -32,6 +32,8 @@ async def main():
         loop.call_later(3600, EVENT.set)
     elif kind == "cancelled timer":
         loop.call_later(3600, EVENT.set).cancel()
+    elif kind == "loop that does not run":
+        other = asyncio.new_event_loop()
     elif kind == "sleeper":
         kept = asyncio.create_task(sleeps())
     elif kind == "thread":
@@ -99,7 +101,7 @@ def settled(kind, place, *, idle):
     return snapshot
 
 
-@pytest.mark.parametrize("kind", ["nothing", "cancelled timer"])
+@pytest.mark.parametrize("kind", ["nothing", "cancelled timer", "loop that does not run"])
 def test_nothing_can_ever_happen(kind, tmp_path):
     snapshot = settled(kind, str(tmp_path / "s"), idle=True)
     assert verdicts_in(snapshot) == {"main": "certain"}

@@ -41,10 +41,11 @@ def nothing_can_happen(loops: Mapping[int, tuple[Loop, int | None]]) -> bool:
     Returns:
         Whether this was so when it was called; then it stays so.
     """
-    if len(loops) != 1:
+    running = [(loop, thread) for loop, thread in loops.values() if thread is not None]
+    if len(running) != 1:  # loops that do not run are no matter: no thread is left to run them
         return False
-    ((loop, thread),) = loops.values()
-    if thread is None or type(loop) is not asyncio.SelectorEventLoop:
+    ((loop, thread),) = running
+    if type(loop) is not asyncio.SelectorEventLoop:
         return False
     return _waits_for_nothing(loop) and _is_alone(loop, thread) and not _catches_signals()
 
