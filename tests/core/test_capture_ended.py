@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from asyncio.staggered import staggered_race
+from importlib.util import find_spec
 
 import pytest
 from live import end, parked, start
@@ -158,7 +159,7 @@ async def group_of_asyncio():
 
 @contextlib.asynccontextmanager
 async def group_of_anyio():
-    anyio = pytest.importorskip("anyio")
+    import anyio
 
     async def call(coroutine):
         await coroutine
@@ -167,7 +168,16 @@ async def group_of_anyio():
         yield lambda coroutine: group.start_soon(call, coroutine)
 
 
-@pytest.mark.parametrize("enter", [group_of_asyncio, group_of_anyio])
+@pytest.mark.parametrize(
+    "enter",
+    [
+        group_of_asyncio,
+        pytest.param(
+            group_of_anyio,
+            marks=pytest.mark.skipif(find_spec("anyio") is None, reason="anyio is not installed"),
+        ),
+    ],
+)
 @pytest.mark.parametrize("stuck", [in_a_group, in_its_body, in_its_body_only])
 def test_nothing_is_certain_between_the_failure_of_a_member_and_the_end_of_the_group(enter, stuck):
     found = []

@@ -1,6 +1,7 @@
 """Limits, errors, and that nothing of the application is run, changed or kept."""
 
 import asyncio
+import contextlib
 import gc
 import sys
 import threading
@@ -92,6 +93,68 @@ def test_no_code_of_the_application_runs():
     snapshot = run(main())
     assert [n.name for n in snapshot.tasks if n.name == "hostile"] == ["hostile"] * 2
     assert snapshot.capture.errors == ()
+
+
+class HostileClass(type):
+    """A class that says no when it is compared or hashed."""
+
+    def __hash__(cls):
+        raise AssertionError("agraph hashed a class")
+
+    def __eq__(cls, other):
+        raise AssertionError("agraph compared a class")
+
+
+class Awaited(metaclass=HostileClass):
+    """Awaitable and iterator in one: what stands at the end of a chain of coroutines."""
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.future
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+def test_no_code_of_a_metaclass_runs():
+    async def waits(thing):
+        with thing:
+            await thing
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        thing = Awaited()
+        thing.future = loop.create_future()
+        thing.future._asyncio_future_blocking = True
+        thing.future.add_done_callback(thing.__exit__)
+        handles = [loop.call_soon(thing.__exit__), loop.call_later(1000, print, thing)]
+        try:
+            waiting = start(waits(thing), "waits")
+            await asyncio.sleep(0)
+            assert not waiting.done(), waiting
+            handles.append(loop.call_soon(print, thing))
+            snapshot = agraph.capture(prove=True)
+        finally:
+            for handle in handles:
+                handle.cancel()
+        thing.future.set_result(None)
+        with contextlib.suppress(
+            RuntimeError
+        ):  # the iterator never ends, and the future does not block again
+            await waiting
+        return snapshot
+
+    snapshot = run(main())
+    assert snapshot.capture.errors == ()
+    assert task(snapshot, "waits").state == "waiting"
 
 
 async def keeps_and_locks(value, lock):

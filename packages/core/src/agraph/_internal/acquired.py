@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from agraph._internal.frame_locals import read_locals
 from agraph._internal.futures import instance_dict
 from agraph._internal.instances import NOTHING, attribute, class_attribute, item, mangled
+from agraph._internal.kinds import is_kind_of
 from agraph._internal.model import Site
 from agraph._internal.source import Sources
 
@@ -168,7 +169,7 @@ class _Inference:
         kind = type(manager)
         if issubclass(kind, _KNOWN_MANAGERS):
             return []
-        if issubclass(kind, contextlib._AsyncGeneratorContextManager):
+        if is_kind_of(kind, (contextlib._AsyncGeneratorContextManager,)):
             generator = instance_dict(manager, contextlib._AsyncGeneratorContextManager).get("gen")
             frame = generator.ag_frame if type(generator) is types.AsyncGeneratorType else None
             acquired = self._sources.acquired(frame.f_code, frame.f_lasti) if frame is not None else []

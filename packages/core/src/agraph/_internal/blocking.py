@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.futures import instance_dict
 from agraph._internal.instances import NOTHING
+from agraph._internal.kinds import is_one_of
 from agraph._internal.live_frames import awaited_call, call_at, follow, live_locals, spelled
 from agraph._internal.waits import Part
 
@@ -154,7 +155,7 @@ def _until(timeout: object, outer: FrameType | None) -> Any:  # noqa: ANN401 - a
     """When a wait ends. Where the start of it is not kept, the timeout counted from now: not later."""
     if timeout is None:
         return None
-    if type(timeout) not in (int, float):
+    if not is_one_of(type(timeout), (int, float)):
         return NOTHING
     end = live_locals(outer).get("endtime") if outer is not None and _keeps_end(outer.f_code) else None
     return end if type(end) is float else time.monotonic() + timeout  # type: ignore[operator]

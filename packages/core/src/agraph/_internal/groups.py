@@ -19,6 +19,7 @@ from agraph._internal.futures import (
     is_task,
 )
 from agraph._internal.instances import attribute
+from agraph._internal.kinds import is_one_of
 from agraph._internal.live_frames import live_locals
 from agraph._internal.waits import cell_of, values_in, wait_of_future
 from agraph._internal.walk import chain
@@ -102,7 +103,7 @@ def _cancelled_by(task: object, *, running: bool) -> Iterator[object]:
     """The tasks that a task, which runs or is about to, may cancel inside of a function of asyncio."""
     for values in _values_of_running(task) if running else _values_of_ready(task):
         for value in values:
-            some: Iterable[object] = list(value) if type(value) in (set, list) else (value,)  # type: ignore[call-overload]
+            some: Iterable[object] = list(value) if is_one_of(type(value), (set, list)) else (value,)  # type: ignore[call-overload]
             for item in some:
                 if is_future(item) and is_pending(item):
                     yield from _with_children(item)

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.futures import PY_TASK, instance_dict, is_future, is_pending, is_task
-from agraph._internal.instances import is_one_of
+from agraph._internal.kinds import is_one_of
 from agraph._internal.library_timers import tasks_cancelled_by
 from agraph._internal.nested import nested_code
 from agraph._internal.timers import when_of
@@ -91,7 +91,11 @@ def pending_calls(loop: Loop) -> Iterator[Call]:
         for name in ("_ready", "_scheduled"):
             # `list` is one step under the GIL.
             for handle in list(state.get(name) or ()):
-                if type(handle) in _HANDLES and handle._callback is not _SLEEP_ENDS and not handle._cancelled:
+                if (
+                    is_one_of(type(handle), _HANDLES)
+                    and handle._callback is not _SLEEP_ENDS
+                    and not handle._cancelled
+                ):
                     yield Call(handle, handle._callback, handle._args or (), when_of(handle))
     elif type(loop).__module__.startswith("uvloop"):
         yield from _calls_of_uvloop(loop)
@@ -102,10 +106,10 @@ def _calls_of_uvloop(loop: Loop) -> Iterator[Call]:
     module = sys.modules.get("uvloop.loop")
     kinds = (getattr(module, "Handle", None), getattr(module, "TimerHandle", None))
     for container in gc.get_referents(loop):
-        if type(container) not in (deque, set):
+        if not is_one_of(type(container), (deque, set)):
             continue
         for handle in list(container):
-            if type(handle) not in kinds or handle.cancelled():
+            if not is_one_of(type(handle), kinds) or handle.cancelled():
                 continue
             parts = [item for item in gc.get_referents(handle) if item is not loop]
             args = next((item for item in parts if type(item) is tuple), ())
@@ -117,11 +121,8 @@ def _calls_of_uvloop(loop: Loop) -> Iterator[Call]:
 
 def _is_callable(item: object) -> bool:
     """Whether it is a function, method or partial object of the standard library."""
-    return type(item) in (
-        types.FunctionType,
-        types.MethodType,
-        types.BuiltinMethodType,
-        functools.partial,
+    return is_one_of(
+        type(item), (types.FunctionType, types.MethodType, types.BuiltinMethodType, functools.partial)
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.futures import instance_dict
 from agraph._internal.instances import attribute
+from agraph._internal.kinds import is_kind_of
 from agraph._internal.timers import is_timer, when_of
 from agraph._internal.waits import first_of
 from agraph._internal.withs import NO_BLOCKS, Blocks, blocks_at, open_managers
@@ -118,11 +119,11 @@ def _expand(manager: object) -> Iterator[object]:
 
 def _inside(manager: object) -> list[object]:
     kind = type(manager)
-    if issubclass(kind, _GENERATOR_MANAGERS):
+    if is_kind_of(kind, _GENERATOR_MANAGERS):
         return _of_generator(instance_dict(manager, kind).get("gen"))
     if kind is types.AsyncGeneratorType:
         return _of_generator(manager)
-    if issubclass(kind, _EXIT_STACKS):
+    if is_kind_of(kind, _EXIT_STACKS):
         callbacks = instance_dict(manager, kind).get("_exit_callbacks") or ()
         bound = (callback for _is_sync, callback in list(callbacks) if type(callback) is types.MethodType)
         return [method.__self__ for method in bound]

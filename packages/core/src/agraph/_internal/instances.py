@@ -10,7 +10,8 @@ import types
 from collections import OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.walk import _type_dict, _type_mro, _type_name
+from agraph._internal.kinds import is_one_of, type_mro
+from agraph._internal.walk import _type_dict, _type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,18 +23,13 @@ _C_DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 NOTHING: Any = object()  # stands for an attribute that is not there
 
 
-def is_one_of(kind: type, kinds: tuple[type, ...]) -> bool:
-    """Whether it is one of these types themselves. `in` would ask the `__eq__` of a metaclass."""
-    return any(kind is known for known in kinds)
-
-
 def name_of_type(kind: type) -> str:
     return _type_name(kind)
 
 
 def dict_of(thing: object) -> dict[str, Any] | None:
     """The dictionary of an instance; None when it has none, or not one that C code hands out."""
-    for base in _type_mro(type(thing)):
+    for base in type_mro(type(thing)):
         found = _type_dict(base).get("__dict__")
         if found is not None and is_one_of(type(found), _C_DESCRIPTORS):
             values = found.__get__(thing)
@@ -43,7 +39,7 @@ def dict_of(thing: object) -> dict[str, Any] | None:
 
 def slots_of(thing: object) -> Iterable[tuple[str, object]]:
     """The names and values of the `__slots__` of an instance."""
-    for base in _type_mro(type(thing)):
+    for base in type_mro(type(thing)):
         for name, found in list(_type_dict(base).items()):
             if type(found) is types.MemberDescriptorType and type(name) is str and name != "__dict__":
                 value = _slot(found, thing)
@@ -80,7 +76,7 @@ _DESCRIPTORS = (property, types.GetSetDescriptorType, classmethod, staticmethod)
 
 def class_attribute(kind: type, name: str) -> object:
     """The first entry of that name in the dictionaries of a class and its bases; NOTHING without."""
-    for base in _type_mro(kind):
+    for base in type_mro(kind):
         found = _type_dict(base).get(name, NOTHING)
         if found is not NOTHING:
             return found
@@ -113,7 +109,7 @@ _LONGEST = 20_000  # larger containers are not looked into
 
 def name_in_class(kind: type, value: object) -> str | None:
     """The name under which a class or one of its bases has an object; None without."""
-    for base in _type_mro(kind):
+    for base in type_mro(kind):
         for name, found in list(_type_dict(base).items()):
             if found is value and type(name) is str:
                 return name
@@ -127,7 +123,7 @@ def mangled(name: str, owner: str) -> str:
 
 def unmangled(name: str, kind: type) -> str:
     """An attribute as the methods of its class write it."""
-    for base in _type_mro(kind):
+    for base in type_mro(kind):
         prefix = f"_{_type_name(base).lstrip('_')}__"
         if name.startswith(prefix):
             return name[len(prefix) - 2 :]
@@ -137,7 +133,7 @@ def unmangled(name: str, kind: type) -> str:
 def values_in_class(kind: type) -> list[object]:
     """What a class and its bases have as attributes, those of builtin types left out."""
     return [
-        value for base in _type_mro(kind) if is_heap_type(base) for value in list(_type_dict(base).values())
+        value for base in type_mro(kind) if is_heap_type(base) for value in list(_type_dict(base).values())
     ]
 
 

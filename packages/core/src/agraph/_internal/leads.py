@@ -18,7 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.futures import C_FUTURE, PY_FUTURE, coroutine_of
-from agraph._internal.walk import FUTURE_ITERATORS, chain
+from agraph._internal.walk import C_FUTURE_ITERATOR, chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ _OPAQUE = (
     types.MemberDescriptorType,
     C_FUTURE,
     PY_FUTURE,
-    *FUTURE_ITERATORS,
+    *((C_FUTURE_ITERATOR,) if C_FUTURE_ITERATOR is not None else ()),
     asyncio.AbstractEventLoop,
     asyncio.Handle,
     contextvars.Context,

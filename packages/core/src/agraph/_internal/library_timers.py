@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agraph._internal.futures import is_task
 from agraph._internal.instances import attribute
+from agraph._internal.kinds import is_one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,4 +70,4 @@ def _tasks_in(container: object) -> list[object]:
 
 def _members(container: object) -> Iterable[object]:
     """The members of a builtin container, copied in one step; none of any other object."""
-    return list(container) if type(container) in (set, list) else ()  # type: ignore[call-overload]
+    return list(container) if is_one_of(type(container), (set, list)) else ()  # type: ignore[call-overload]

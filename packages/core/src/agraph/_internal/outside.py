@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from agraph._internal.futures import instance_dict, is_task
 from agraph._internal.instances import dict_of, values_in_class
+from agraph._internal.kinds import is_kind_of, is_one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -77,7 +78,7 @@ def _of_asyncio(state: dict[str, Any], futures_looked_for: Container[int]) -> It
     for signal, handle in list((state.get("_signal_handlers") or {}).items()):
         yield from _called(handle, "io", name=getattr(signal, "name", str(signal)))
     selector = state.get("_selector")
-    if selector is None or not issubclass(type(selector), selectors.BaseSelector):
+    if selector is None or not is_kind_of(type(selector), (selectors.BaseSelector,)):
         return
     keys = instance_dict(selector, selectors.BaseSelector).get("_fd_to_key")
     for key in list(keys.values()) if type(keys) is dict else ():
@@ -95,7 +96,7 @@ def _ends_sleep(handle: Any, futures_looked_for: Container[int]) -> bool:  # noq
 
 def _called(handle: Any, kind: _Kind, name: str = "", fd: int | None = None) -> Iterator[Source]:  # noqa: ANN401
     """The source that a handle of asyncio is."""
-    if type(handle) not in _STOCK_HANDLES or handle._cancelled:
+    if not is_one_of(type(handle), _STOCK_HANDLES) or handle._cancelled:
         return
     callback, arguments = handle._callback, handle._args or ()
     if _is_of_a_task(callback):

@@ -19,7 +19,7 @@ from agraph._internal.leads import Leads, items_of, named_globals
 from agraph._internal.model import Site
 from agraph._internal.outside import Source, sources_of
 from agraph._internal.waits import Part
-from agraph._internal.walk import FUTURE_ITERATORS, chain
+from agraph._internal.walk import C_FUTURE_ITERATOR, chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -251,7 +251,7 @@ class _Parties:
             while type(owner) is types.CoroutineType and len(owners) < _MANY_FRAMES:
                 owners.append(owner)
                 owner = owner.cr_await
-            if owner is not None and type(owner) not in FUTURE_ITERATORS:
+            if owner is not None and type(owner) is not C_FUTURE_ITERATOR:
                 return False
         items = gc.get_referents(*owners)
         own = set(map(id, owners))

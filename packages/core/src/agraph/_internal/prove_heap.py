@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 from agraph._internal.compat import STACKS_BORROW
 from agraph._internal.futures import callbacks_of, coroutine_of, is_pending, is_task, loop_of, waiter_of
-from agraph._internal.walk import _type_mro, _type_name, chain
+from agraph._internal.kinds import is_one_of, type_mro
+from agraph._internal.walk import _type_name, chain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -143,7 +144,7 @@ class Heap:
         for thing, items in zip(things, inside, strict=True):
             positions = [at[id(item)] for item in items if id(item) in at]
             # The variable that a reference is borrowed from has a real one, so there is one at least.
-            found.update(set(positions) if type(thing) in _BORROWERS else positions)
+            found.update(set(positions) if is_one_of(type(thing), _BORROWERS) else positions)
             self._inside.append(positions)
         counted_weak = Counter(target for _reference, target in self._weak)
         base = base_count()
@@ -283,7 +284,7 @@ def _acts(thing: object) -> bool:
 def _is_scope(kind: type) -> bool:
     if issubclass(kind, (asyncio.Timeout, asyncio.TaskGroup)):
         return True
-    return any(_type_name(base) in ("CancelScope", "TaskGroup") for base in _type_mro(kind))
+    return any(_type_name(base) in ("CancelScope", "TaskGroup") for base in type_mro(kind))
 
 
 def _runs(thing: object) -> bool:

@@ -21,13 +21,13 @@ from agraph._internal.instances import (
     SEQUENCES,
     dict_of,
     is_heap_type,
-    is_one_of,
     name_in_class,
     name_of_type,
     slots_of,
     unmangled,
     values_in_class,
 )
+from agraph._internal.kinds import is_one_of
 from agraph._internal.walk import _type_dict
 
 if TYPE_CHECKING:

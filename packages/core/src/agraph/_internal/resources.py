@@ -12,6 +12,7 @@ from agraph._internal.builder import new_row
 from agraph._internal.futures import instance_dict, is_future, is_pending, is_task
 from agraph._internal.identity import key_of
 from agraph._internal.instances import attribute, dict_of
+from agraph._internal.kinds import is_one_of
 from agraph._internal.model import Edge, Site
 from agraph._internal.waits import Part, Wait, wait_of_future
 
@@ -242,7 +243,7 @@ def _io_detail(owner: object) -> dict[str, str | int | float | None]:
     if type(state.get("_sock_fd")) is int:
         detail["fd"] = state["_sock_fd"]
     peer = extra.get("peername") if type(extra) is dict else None
-    if type(peer) in (tuple, str) and peer:
+    if is_one_of(type(peer), (tuple, str)) and peer:
         detail["peer"] = peer if type(peer) is str else ":".join(str(part) for part in peer[:2])
     if type(state.get("_pid")) is int:
         detail["pid"] = state["_pid"]

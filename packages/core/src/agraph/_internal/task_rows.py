@@ -20,7 +20,7 @@ from agraph._internal.holders import Held, Standing, deadline_of, held_by
 from agraph._internal.identity import ORIGIN, key_of, wait_id
 from agraph._internal.model import Node
 from agraph._internal.waits import ResourceReader, Wait, function_reader_of, reader_of
-from agraph._internal.walk import C_FUTURE_ITERATOR, FUTURE_ITERATORS, chain
+from agraph._internal.walk import C_FUTURE_ITERATOR, chain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _HANDLE_RUN = events.Handle._run.__code__
 _NOTHING: list[Held] = []
 _COROUTINE = types.CoroutineType
-_EXACT = (C_FUTURE, C_TASK)
+_EXACT = frozenset({id(C_FUTURE), id(C_TASK)})  # by `id`: a metaclass may define `__hash__`
 _TASK, _WAITING = "task", "waiting"
 _UNREAD = "one of its open blocks could not be read, and may end with a timeout"
 # Functions that pass a cancellation on to all that the task waits for.
@@ -218,7 +218,7 @@ class TaskReader:
                     continue
                 coroutine, waiter = task._coro, task._fut_waiter
                 way = usual.get(id(coroutine.cr_code)) if type(coroutine) is _COROUTINE else None
-                if way is None or type(waiter) not in _EXACT or waiter._state != "PENDING":
+                if way is None or id(type(waiter)) not in _EXACT or waiter._state != "PENDING":
                     self._read_if_possible(number, task)
                     continue
                 at, _, _, path, _, reader, position, waits = way
@@ -340,7 +340,7 @@ class TaskReader:
             # Only chains that end: one that goes round is for walk.py, and so is any that is this deep.
             if len(codes) > 400:
                 break
-        if owner is not None and type(owner) not in FUTURE_ITERATORS:
+        if owner is not None and type(owner) is not C_FUTURE_ITERATOR:
             return self._way_of_any(coroutine)
         way = self._ways.get(key := tuple(codes))
         if way is None:
@@ -366,10 +366,10 @@ class TaskReader:
             is_usual=bool(stack) and not blocks and reader is None,
         )
         if not blocks and isinstance(reader, ResourceReader):
-            kinds = [type(item) for item in gc.get_referents(inner)]
-            if reader.kind in kinds:
+            kinds = [id(type(item)) for item in gc.get_referents(inner)]
+            if id(reader.kind) in kinds:
                 waits = self._waits.setdefault(id(reader), {})
-                position = kinds.index(reader.kind)
+                position = kinds.index(id(reader.kind))
                 way = way._replace(is_usual=True, resource=reader, position=position, waits=waits)
         return way, inner
 

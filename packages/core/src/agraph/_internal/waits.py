@@ -69,8 +69,9 @@ def first_of(owner: object, *kinds: type) -> Any:  # noqa: ANN401 - one of `kind
     """The first object of one of these types that a suspended coroutine refers to: `self` comes first."""
     referents = gc.get_referents(owner)
     for item in referents:
-        if type(item) in kinds:  # nearly always, and five times as fast
-            return item
+        for kind in kinds:
+            if type(item) is kind:  # nearly always, and several times as fast
+                return item
     return next((item for item in referents if issubclass(type(item), kinds)), None)
 
 

@@ -16,6 +16,8 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from agraph._internal.kinds import is_one_of, type_mro
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
@@ -77,9 +79,8 @@ def _future_iterator() -> type | None:
 _AGEN_ASEND, _AGEN_ATHROW, _ANEXT_DEFAULT, _CORO_WRAPPER = _helper_types()
 # The first referent is the awaited one: the traverse functions of Objects/genobject.c (ags_gen, agt_gen,
 # cw_coroutine) and Objects/iterobject.c (wrapped) visit it first; a value sent or a default comes after it.
-_FIRST_REFERENT = frozenset({_AGEN_ASEND, _AGEN_ATHROW, _ANEXT_DEFAULT, _CORO_WRAPPER})
+_FIRST_REFERENT = {*map(id, (_AGEN_ASEND, _AGEN_ATHROW, _ANEXT_DEFAULT, _CORO_WRAPPER))}
 C_FUTURE_ITERATOR = _future_iterator()
-FUTURE_ITERATORS = frozenset() if C_FUTURE_ITERATOR is None else frozenset({C_FUTURE_ITERATOR})
 # A pure-Python future awaits through this generator: it stands for the future as `FutureIter` for a C one.
 _PY_FUTURE: type = asyncio.futures._PyFuture  # type: ignore[attr-defined]
 _PY_FUTURE_AWAIT: types.CodeType = _PY_FUTURE.__await__.__code__  # type: ignore[attr-defined]
@@ -87,14 +88,14 @@ _PY_FUTURE_AWAIT: types.CodeType = _PY_FUTURE.__await__.__code__  # type: ignore
 _GENERATOR_WRAPPER: type = types._GeneratorWrapper  # type: ignore[attr-defined]
 
 _SLOT_NAMES = (("cr_frame", "cr_await"), ("ag_frame", "ag_await"), ("gi_frame", "gi_yieldfrom"))
-_BUILTIN_SLOTS: dict[type, tuple[Slot, Slot]] = {
-    kind: (kind.__dict__[frame].__get__, kind.__dict__[awaited].__get__)
+_BUILTIN_SLOTS: dict[int, tuple[Slot, Slot]] = {  # by the `id` of the type
+    id(kind): (kind.__dict__[frame].__get__, kind.__dict__[awaited].__get__)
     for kind, (frame, awaited) in zip(
         (types.CoroutineType, types.AsyncGeneratorType, types.GeneratorType), _SLOT_NAMES, strict=True
     )
 }
 
-_type_mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+
 _type_dict: Callable[[type], types.MappingProxyType[str, Any]] = type.__dict__["__dict__"].__get__
 _type_name: Callable[[type], str] = type.__dict__["__name__"].__get__
 
@@ -120,7 +121,7 @@ def walk(awaitable: object) -> tuple[list[Link], object]:
         if type(current) is coroutine:
             add(Link(current, current.cr_frame))
             current = current.cr_await
-        elif type(current) in FUTURE_ITERATORS:
+        elif type(current) is C_FUTURE_ITERATOR:
             break
         else:
             link, following = _step(current)
@@ -151,7 +152,7 @@ def future_of(tail: object) -> object:
     Returns:
         The future; None when `tail` is not the iterator of an asyncio future, or is used up.
     """
-    if type(tail) in FUTURE_ITERATORS:
+    if type(tail) is C_FUTURE_ITERATOR:
         base: type = asyncio.futures._CFuture  # type: ignore[attr-defined]
     elif _is_py_future_iterator(tail):
         base = _PY_FUTURE
@@ -163,13 +164,13 @@ def future_of(tail: object) -> object:
 def _step(current: object) -> tuple[Link | None, object]:
     """The link that `current` is, if it is one, and what it awaits."""
     kind = type(current)
-    if kind in _FIRST_REFERENT:
+    if id(kind) in _FIRST_REFERENT:
         return None, next(iter(gc.get_referents(current)), None)
     if kind is _GENERATOR_WRAPPER:
         return None, object.__getattribute__(current, "__dict__").get("_GeneratorWrapper__wrapped")
     if _is_py_future_iterator(current):
         return None, None
-    slots = _BUILTIN_SLOTS.get(kind) or _foreign_slots(kind)
+    slots = _BUILTIN_SLOTS.get(id(kind)) or _foreign_slots(kind)
     if slots is None:
         return None, _behind_foreign_wrapper(current, kind)
     frame, awaited = _read(slots[0], current), _read(slots[1], current)
@@ -191,10 +192,10 @@ def _foreign_slots(kind: type) -> tuple[Slot, Slot] | None:
 
 def _c_slot(kind: type, name: str) -> Slot | None:
     """The reader of a slot that C code defines; None for a property or anything else that is Python code."""
-    for base in _type_mro(kind):
+    for base in type_mro(kind):
         found = _type_dict(base).get(name)
         if found is not None:
-            c_defined = type(found) in (types.GetSetDescriptorType, types.MemberDescriptorType)
+            c_defined = is_one_of(type(found), (types.GetSetDescriptorType, types.MemberDescriptorType))
             return cast("Slot", found.__get__) if c_defined else None
     return None
 

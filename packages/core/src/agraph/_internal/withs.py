@@ -40,8 +40,8 @@ _AWAITING = frozenset(
     if name in dis.opmap
 )
 _EXITS = ("__aexit__", "__exit__")
-_FUNCTIONS = (types.FunctionType, types.WrapperDescriptorType, types.MethodDescriptorType)
-_METHODS = (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType)
+_FUNCTIONS = {*map(id, (types.FunctionType, types.WrapperDescriptorType, types.MethodDescriptorType))}
+_METHODS = {*map(id, (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType))}
 
 
 class Blocks(NamedTuple):
@@ -149,7 +149,7 @@ def open_managers(owner: object, blocks: Blocks) -> list[object] | None:
 
 def _stacked(referents: list[object]) -> Iterator[object]:
     for position, item in enumerate(referents):
-        kind = type(item)
+        kind = id(type(item))  # a metaclass may define `__hash__`
         if kind in _METHODS:
             if item.__name__ in _EXITS:  # type: ignore[attr-defined]
                 yield item.__self__  # type: ignore[attr-defined]

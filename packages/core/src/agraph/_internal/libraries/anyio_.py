@@ -11,6 +11,7 @@ from asyncio import locks
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.instances import attribute
+from agraph._internal.kinds import is_one_of
 from agraph._internal.libraries import Adapter, Holder, Holding, WhoHas, tail
 from agraph._internal.waits import Part, first_of
 
@@ -77,7 +78,7 @@ def _of_semaphore(semaphore: object) -> Holding | None:
 
 def _of_limiter(limiter: object) -> Holding | None:
     borrowers, total = attribute(limiter, "_borrowers"), attribute(limiter, "_total_tokens")
-    if type(borrowers) is not set or type(total) not in (int, float):
+    if type(borrowers) is not set or not is_one_of(type(total), (int, float)):
         return None
     held = list(borrowers)
     bound: Any = total
