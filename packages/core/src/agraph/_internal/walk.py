@@ -95,7 +95,6 @@ _BUILTIN_SLOTS: dict[int, tuple[Slot, Slot]] = {  # by the `id` of the type
     )
 }
 
-
 _type_dict: Callable[[type], types.MappingProxyType[str, Any]] = type.__dict__["__dict__"].__get__
 _type_name: Callable[[type], str] = type.__dict__["__name__"].__get__
 
