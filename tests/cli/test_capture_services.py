@@ -1,7 +1,10 @@
 """`agraph capture` of services with real libraries that deadlock under load, each a process that nobody prepared."""
 
+import contextlib
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,12 +22,16 @@ def service(kind, *arguments):
 
 
 def captured(agraph, process):
-    failure = nudge(process.pid)
-    if failure:
-        pytest.skip(f"processes may not be looked into here: {failure}")
+    may_be_looked_into(process)
     assert agraph(f"capture {process.pid}").code == 0
     assert "by its own main thread" in agraph.err
     return agraph.out
+
+
+def may_be_looked_into(process):
+    failure = nudge(process.pid)
+    if failure:
+        pytest.skip(f"processes may not be looked into here: {failure}")
 
 
 def test_starlette_on_uvicorn_under_load(agraph):
@@ -42,6 +49,48 @@ def test_starlette_on_uvicorn_under_load(agraph):
     assert "in different orders" in report
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+def workers(tmp_path):
+    """The main process of a server with two workers, in which requests come to be stuck."""
+    pytest.importorskip("starlette")
+    pytest.importorskip("uvicorn")
+    port = free_port()
+    options = ["--workers", "2", "--port", str(port), "--log-level", "error", "--loop", "asyncio"]
+    command = [sys.executable, "-m", "uvicorn", "shop:app", "--app-dir", str(PROGRAMS), *options]
+    with (
+        subprocess.Popen(command, cwd=tmp_path, start_new_session=True) as server,
+        contextlib.ExitStack() as requests,
+    ):
+        try:
+            until(lambda: accepts(port) or server.poll() is not None)
+            for path in ("/buy", "/cancel") * 20:
+                connection = requests.enter_context(socket.create_connection(("127.0.0.1", port)))
+                connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            yield server
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+
+
+def test_the_workers_of_uvicorn(agraph, workers):
+    may_be_looked_into(workers)
+
+    def deadlocked():
+        assert agraph(f"capture {workers.pid} --children -o out/").code == 0
+        return re.search("^Deadlock: Task-.* wait for each other", agraph.out, re.MULTILINE)
+
+    until(deadlocked)
+    assert "shop.py:" in agraph.out
+    assert "in different orders" in agraph.out
+    table = agraph.out[agraph.out.rindex("pid ") :].splitlines()[1:]
+    assert len([line for line in table if "out/agraph-" in line]) == 3
+    assert any(" certain " in line for line in table if str(workers.pid) not in line)
+
+
 def test_aiohttp_client_and_server(agraph):
     pytest.importorskip("aiohttp")
     with service("aiohttp") as process:
@@ -54,8 +103,7 @@ def test_aiohttp_client_and_server(agraph):
 def redis_port(tmp_path):
     if not shutil.which("redis-server"):
         pytest.skip("there is no redis-server on PATH")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL) as server:
         try:

@@ -53,14 +53,15 @@ def capture(
 
     The process need not be prepared from Python 3.14 on. It goes on undisturbed.
     """
-    from agraph_cli.commands.capturing import Shots, processes, rounds
+    from agraph_cli.commands.capturing import Shots, named, processes, rounds
     from agraph_cli.commands.snapshot_files import Place
 
-    wanted = processes(pids or [], pid_file or [], children=children, everything=everything)
+    given = named(pids or [], pid_file or [])
+    wanted = processes(given, children=children, everything=everything)
     times = rounds(every, count)
     place = Place(output, several=len(wanted) > 1 or len(times) > 1 or everything or children)
     request = Request(via, timeout, max_tasks, max_seconds, nudge, socket, prove)
-    shots = Shots(request, place, everything=everything)
+    shots = Shots(request, place, given)
     with _terminated_like_interrupted():
         try:
             shots.take(wanted, times)

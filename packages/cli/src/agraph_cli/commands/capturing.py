@@ -16,7 +16,7 @@ from agraph_cli.errors import CommandError
 from agraph_cli.report.style import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from agraph import Snapshot
     from agraph_cli.analysis.model import SnapshotAnalysis
@@ -50,12 +50,27 @@ class Row(NamedTuple):
     outcome: str
 
 
-def processes(pids: Sequence[int], files: Iterable[str], *, children: bool, everything: bool) -> list[int]:
+def named(pids: Iterable[int], files: Iterable[str]) -> list[int]:
     """The processes that a command line names.
 
     Args:
         pids: Those given.
         files: Files that hold one each.
+
+    Returns:
+        Process ids, each once.
+
+    Raises:
+        CommandError: A file holds none.
+    """
+    return list(dict.fromkeys([*pids, *(_pid_in(Path(file)) for file in files)]))
+
+
+def processes(named: Sequence[int], *, children: bool, everything: bool) -> list[int]:
+    """The processes to capture.
+
+    Args:
+        named: Those that the command line names.
         children: Whether what they have started counts too.
         everything: Whether every Python process of this user does.
 
@@ -63,9 +78,9 @@ def processes(pids: Sequence[int], files: Iterable[str], *, children: bool, ever
         Process ids, each once.
 
     Raises:
-        CommandError: None is named, or a file holds none.
+        CommandError: There is none.
     """
-    found = [*pids, *(_pid_in(Path(file)) for file in files)]
+    found = list(named)
     if children:
         found = [each for pid in found for each in (pid, *_python_among(processes_.descendants(pid)))]
     if everything:
@@ -128,10 +143,17 @@ class Shots:
         last_round: The analyses of what was captured last.
     """
 
-    def __init__(self, request: Request, place: Place, *, everything: bool) -> None:
+    def __init__(self, request: Request, place: Place, named: Collection[int]) -> None:
+        """Prepare.
+
+        Args:
+            request: How to capture.
+            place: Where to write.
+            named: The processes that the command line names; others are left out if they do not use asyncio.
+        """
         self._request = request
         self._place = place
-        self._everything = everything
+        self._named = named
         self.rows: list[Row] = []
         self.written: list[str] = []
         self.failed = False
@@ -155,7 +177,7 @@ class Shots:
         target = None
         try:
             target = processes_.look(pid)
-            if self._everything and not target.has_asyncio:
+            if pid not in self._named and not target.has_asyncio:
                 self.rows.append(_row(target, outcome="not captured: it does not use asyncio"))
                 return
             shot = capture(target, self._request)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 type_mro: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+
+
+def kinds_of(things: Sequence[object]) -> dict[int, type]:
+    """The types of some objects, by their `id`."""
+    kinds = [*map(type, things)]
+    return dict(zip(map(id, kinds), kinds, strict=True))
 
 
 def is_one_of(kind: type, kinds: Iterable[type | None]) -> bool:

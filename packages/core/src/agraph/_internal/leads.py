@@ -18,6 +18,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.futures import C_FUTURE, PY_FUTURE, coroutine_of
+from agraph._internal.kinds import kinds_of
 from agraph._internal.walk import C_FUTURE_ITERATOR, chain
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Leads:
         self._left = budget
         self._found: dict[int, dict[int, frozenset[int]]] = {}
         # By identity, as a metaclass may define `__hash__`; `_kept` keeps the identities valid.
-        self._opaque: set[int] = {id(types.CoroutineType)}
+        self._opaque: set[int] = set()
         self._open: set[int] = set()
         self._barriers = {id(thing) for thing in barriers}
         self._kept: list[object] = list(barriers)
@@ -99,31 +100,39 @@ class Leads:
         Returns:
             The numbers.
         """
-        targets = self._targets
-        if targets.keys().isdisjoint(map(id, items)):
-            found = set()
-        else:
-            found = {number for item in items if id(item) in targets for number in targets[id(item)]}
-        opaque = self._opaque
-        further = [item for item in items if id(type(item)) not in opaque]
+        found = self._among(items)
         known = self._found.setdefault(steps, {})
-        for item in further:
-            if id(type(item)) in opaque:
-                continue  # it was new a moment ago
+        for item in self._not_opaque(items, without=types.CoroutineType):
             if id(item) in known:
                 found |= known[id(item)]
-            elif id(item) not in targets and not self._is_opaque(item):
+            elif id(item) not in self._targets and not self._is_opaque(item):
                 found |= self._search(item, steps, known)
         return found
+
+    def _among(self, items: Sequence[object]) -> set[int]:
+        """The numbers of the targets among some objects, of which there may be very many."""
+        targets = self._targets
+        if targets.keys().isdisjoint(map(id, items)):
+            return set()
+        return {number for item in items if id(item) in targets for number in targets[id(item)]}
+
+    def _not_opaque(self, items: Sequence[object], without: type | None = None) -> list[object]:
+        """Those of some objects whose types may lead somewhere; there may be very many, of few types."""
+        kinds = kinds_of(items)
+        opens = {key for key, kind in kinds.items() if kind is not without and not self._is_opaque_kind(kind)}
+        return [item for item in items if id(type(item)) in opens] if opens else []
 
     def _is_opaque(self, item: object) -> bool:
         kind = type(item)
         if kind is types.CoroutineType:
             return not _is_unstarted(item)  # the task that runs it is asked for itself
+        return self._is_opaque_kind(kind) or id(item) in self._barriers
+
+    def _is_opaque_kind(self, kind: type) -> bool:
         if id(kind) not in self._open and id(kind) not in self._opaque:
             (self._opaque if issubclass(kind, _OPAQUE) else self._open).add(id(kind))
             self._kept.append(kind)
-        return id(kind) in self._opaque or id(item) in self._barriers
+        return id(kind) in self._opaque
 
     def _search(self, start: object, steps: int, known: dict[int, frozenset[int]]) -> frozenset[int]:
         """What one object leads to, breadth first."""
@@ -139,11 +148,10 @@ class Leads:
                 inside = _inside(item)
                 self._left -= len(inside) + 1
                 inner += inside
+            found |= self._among(inner)
             layer = []
-            for item in inner:
-                if id(item) in self._targets:
-                    found.update(self._targets[id(item)])
-                elif id(item) not in seen and not self._is_opaque(item):
+            for item in self._not_opaque(inner):
+                if id(item) not in seen and id(item) not in self._targets and not self._is_opaque(item):
                     seen.add(id(item))
                     layer.append(item)
         result = known[id(start)] = frozenset(found) if found else _EMPTY

@@ -253,7 +253,7 @@ class _Parties:
                 owner = owner.cr_await
             if owner is not None and type(owner) is not C_FUTURE_ITERATOR:
                 return False
-        items = gc.get_referents(*owners)
+        items = _once(gc.get_referents(*owners))  # they share nearly all
         own = set(map(id, owners))
         frames = (link.frame for link in chain(coroutine_of(self._facts.tasks[positions[0]])))
         return (
@@ -299,6 +299,11 @@ class _Parties:
         if found is None:
             found = self._globals[key] = leads.of(named_globals(code, namespace), _STEPS)
         return found
+
+
+def _once(items: list[object]) -> list[object]:
+    """Each object once."""
+    return list(dict(zip(map(id, items), items, strict=True)).values())
 
 
 def _has_timer(node: Node | None) -> bool:

@@ -27,7 +27,7 @@ from agraph._internal.instances import (
     unmangled,
     values_in_class,
 )
-from agraph._internal.kinds import is_one_of
+from agraph._internal.kinds import is_one_of, kinds_of
 from agraph._internal.walk import _type_dict
 
 if TYPE_CHECKING:
@@ -135,19 +135,26 @@ class Search:
             if id(thing) in self._seen:
                 continue
             self._seen.add(id(thing))
-            inside = _inside(thing, self._way_of(type(thing)))
+            way = self._way_of(type(thing))
+            inside = _inside(thing, way)
             self.left -= len(inside)
-            entered = 0
-            for child in inside:
-                if id(child) in self.targets:
-                    yield (*path, child)
-                # The dictionary of an instance is no step of its own.
-                further = (
-                    steps if type(child) is dict and self._way_of(type(thing)) == _INSTANCE else steps + 1
-                )
-                if further < _STEPS and entered < _LOOKED_INTO and self._enters(child):
-                    entered += 1
-                    ahead.append((child, (*path, child), further))
+            if not self.targets.isdisjoint(map(id, inside)):
+                yield from ((*path, child) for child in inside if id(child) in self.targets)
+            # The dictionary of an instance is no step of its own.
+            least = steps if way == _INSTANCE else steps + 1
+            if least < _STEPS:
+                entered = 0
+                for child in self._worth_entering(inside):
+                    further = steps if way == _INSTANCE and type(child) is dict else steps + 1
+                    if further < _STEPS and entered < _LOOKED_INTO and self._enters(child):
+                        entered += 1
+                        ahead.append((child, (*path, child), further))
+
+    def _worth_entering(self, things: list[object]) -> list[object]:
+        """Those of some objects whose types are not skipped; there may be very many, of few types."""
+        kinds = kinds_of(things)
+        entered = {key for key, kind in kinds.items() if self._way_of(kind) != _SKIPPED}
+        return [thing for thing in things if id(type(thing)) in entered] if entered else []
 
     def _enters(self, thing: object) -> bool:
         return self._way_of(type(thing)) != _SKIPPED and id(thing) not in self._seen

@@ -46,7 +46,7 @@ class Context:
         """
         self.path = path
         self.config = config
-        self.has_fixes = skeleton is None
+        self.has_fixes: bool = skeleton is None
         tree, positions = (cst.parse_module(text), None) if skeleton is None else skeleton
         self.module: Module = Module(text, path, tree, positions)
 

@@ -56,7 +56,9 @@ class WaitGraph:
         """Take the columns; the rows are made when they are asked for."""
         self.snapshot = snapshot
         self.need = need
-        self.waiter, self.awaited, self.source = edges
+        self.waiter: Sequence[int] = edges[0]
+        self.awaited: Sequence[int] = edges[1]
+        self.source: Sequence[int] = edges[2]
         self.gates = gates
 
     @cached_property

@@ -37,10 +37,10 @@ class Reduction:
     def __init__(self, graph: WaitGraph) -> None:
         """Start with the nodes that need nothing."""
         settled = graph.settled
-        self.graph = graph
-        self.left = settled.left.copy()
-        self.live = bytearray(settled.live)
-        self.shut = {task for tasks in graph.gates.values() for task in tasks}
+        self.graph: WaitGraph = graph
+        self.left: list[int] = settled.left.copy()
+        self.live: bytearray = bytearray(settled.live)
+        self.shut: set[int] = {task for tasks in graph.gates.values() for task in tasks}
         self._grow(list({*settled.ahead, *(loop for loop in graph.gates if self.live[loop])}))
 
     def copy(self) -> Reduction:
