@@ -112,7 +112,8 @@ def _near(builder: Builder, resources: Resources) -> dict[int, list[int]]:
     """Nodes to be named, each with some nodes that wait for it or hold it."""
     is_wanted = _Wanted(resources)
     waiters, holders = builder.waiters, builder.holders
-    numbers = [number for number in {**waiters, **holders} if is_wanted(number)]
+    known = resources.waited.keys() | resources.plain.keys()  # of all that is waited for most are tasks
+    numbers = [number for number in {**waiters, **holders} if number in known and is_wanted(number)]
     return {number: waiters.get(number, [])[:_NEAR] + holders.get(number, [])[:_NEAR] for number in numbers}
 
 
