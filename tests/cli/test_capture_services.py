@@ -87,7 +87,8 @@ def test_the_workers_of_uvicorn(agraph, workers):
     assert "shop.py:" in agraph.out
     assert "in different orders" in agraph.out
     table = agraph.out[agraph.out.rindex("pid ") :].splitlines()[1:]
-    assert len([line for line in table if "out/agraph-" in line]) == 3
+    # The main process and two workers; a helper of `multiprocessing` where one cannot tell that it has no asyncio.
+    assert 3 <= len([line for line in table if "out/agraph-" in line]) <= 4
     assert any(" certain " in line for line in table if str(workers.pid) not in line)
 
 
