@@ -21,6 +21,7 @@ from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
 from agraph._internal.reduction.names import Labels, is_machinery, kind_word, listed, plural, user_site
+from agraph._internal.reduction.picked import kinds_of, only, pick
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
 from agraph._internal.rows import edges_of_kind, of_kind, positions_of, set_in
@@ -55,9 +56,12 @@ __all__ = [
     "is_machinery",
     "judge",
     "kind_word",
+    "kinds_of",
     "levels",
     "listed",
     "of_kind",
+    "only",
+    "pick",
     "plural",
     "positions_of",
     "rank",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agraph.reduction import kinds_of
 from agraph_cli.analysis.names import Labels, listed
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ class Adviser:
         Returns:
             A sentence or two, without a full stop at the end.
         """
-        kinds: set[str] = {node.kind for node in members}
-        locks = [hop for hop in cycle if hop.waiter.kind == "lock"]
+        kinds = kinds_of(members)
+        # Who waits for a single member that nobody frees is in the cycle, and is no member.
+        has_locks = "lock" in kinds or len(members) == 1
+        locks = [hop for hop in cycle if hop.waiter.kind == "lock"] if has_locks else []
         if "loop" in kinds:
             return self._blocked_thread(members)
         if "work_item" in kinds:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from agraph.reduction import (
@@ -12,6 +15,7 @@ from agraph.reduction import (
     certainty,
     cores,
     is_deadlock,
+    pick,
     residue,
     set_in,
 )
@@ -42,12 +46,13 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     """
     rest = residue(graph, levels)
     found = cores(levels, rest)
-    behind = [tuple(map(graph.node, tasks)) for tasks in blocked_behind(graph, levels, found)]
+    behind = [pick(graph.snapshot.nodes, tasks) for tasks in blocked_behind(graph, levels, found)]
     if not found:
         return (), tuple(_orphans(graph, levels, found, behind))
     hops, adviser = Hops(graph, rest, found), Adviser(graph.snapshot)
+    marks = bytearray(len(levels.own))
     deadlocks = [
-        _Core(graph, levels, rest, hops, core).describe(tasks, adviser)
+        _Core(levels, rest, hops, core, marks).describe(tasks, adviser)
         for core, tasks in zip(found, behind, strict=True)
         if is_deadlock(graph.snapshot, core)
     ]
@@ -58,21 +63,25 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
 class _Core:
     """One core on its way to becoming a `Deadlock`."""
 
-    def __init__(self, graph: WaitGraph, levels: Levels, rest: Residue, hops: Hops, core: Core) -> None:
-        self.graph = graph
+    def __init__(self, levels: Levels, rest: Residue, hops: Hops, core: Core, marks: bytearray) -> None:
+        self.graph = hops.graph
         self.state: Reduction = levels.states[core.level]
         self.core = core
         self.rest = rest
         self.hops = hops
-        self.inside = set(core.members)
+        self.marks = marks  # for each node 0, between two searches
         self.members = hops.members(core)
         self.actors = hops.actors(core)
 
-    def describe(self, behind: tuple[Node, ...], adviser: Adviser) -> Deadlock:
-        graph, members = self.graph, self.members
+    @cached_property
+    def inside(self) -> set[int]:
+        return set(self.core.members)
+
+    def describe(self, behind: Sequence[Node], adviser: Adviser) -> Deadlock:
+        graph = self.graph
         cycle = self.hops.cycle(self.core)
-        hops = self._hops() if self.core.cyclic and self._size() <= _MAX_HOPS else cycle
-        nodes = tuple(graph.node(node) for node in members)
+        hops = self._hops() if self.core.cyclic and self._is_small() else cycle
+        nodes = pick(graph.snapshot.nodes, self.members)
         sure = certainty(graph.snapshot, self.core.level)
         cut, frees = self._best_cut()
         return Deadlock(
@@ -101,8 +110,11 @@ class _Core:
             ]
         return tuple(found)
 
-    def _size(self) -> int:
-        return sum(to in self.inside for node in self.members for to in self.rest.successors[node])
+    def _is_small(self) -> bool:
+        if len(self.members) > _MAX_HOPS:
+            return False
+        size = sum(to in self.inside for node in self.members for to in self.rest.successors[node])
+        return size <= _MAX_HOPS
 
     def _in_order(self) -> list[int]:
         # Depth first from the first task, so that a wait is followed by what it waits for.
@@ -116,38 +128,43 @@ class _Core:
         return list(seen)
 
     def _is_knot(self) -> bool:
-        waits = {node: len(set(self.rest.successors[node]) & self.inside) for node in self.core.members}
-        return any(0 < self.graph.need[node] < ways for node, ways in waits.items())
+        need, successors = self.graph.need, self.rest.successors
+        several = (node for node in self.core.members if 0 < need[node] < successors.ways(node))
+        return any(need[node] < len(set(successors[node]) & self.inside) for node in several)
 
     def _best_cut(self) -> tuple[int, int]:
-        candidates = list(dict.fromkeys([*self.actors, *self.members]))  # whom one would ask to give way
-        best, most = candidates[0], -1
-        for node in candidates[:_MAX_CUTS_TRIED]:
-            freed = self._freed_by(node)
-            tasks = sum(map(self.graph.is_task.__getitem__, freed))
+        candidates = dict.fromkeys(islice(chain(self.actors, self.members), 2 * _MAX_CUTS_TRIED))
+        best, most = -1, -1
+        for node in islice(candidates, _MAX_CUTS_TRIED):  # whom one would ask to give way
+            tasks, whole = self._freed_by(node)
             if tasks > most:
                 best, most = node, tasks
-            if freed >= self.inside:  # then no other member frees more
+            if whole:  # then no other member frees more
                 break
         return best, most
 
-    def _freed_by(self, seed: int) -> set[int]:
-        """What could go on, at this level, if one node did. The cost is that of what is freed."""
+    def _freed_by(self, seed: int) -> tuple[int, bool]:
+        """If one node could go on: how many tasks could, at this level, and whether all of the core could."""
         left: dict[int, int] = {}
-        free = {seed}
-        work = [seed]
-        while work:
-            node = work.pop()
+        free = array("q", [seed])
+        marks, state, loop_of = self.marks, self.state, self.rest.loop_of
+        marks[seed] = 1
+        for node in free:  # it grows meanwhile, so that the cost is that of what is freed
             for by in self.graph.waiters_of(node):
-                if self.state.live[by] or by in free:
+                if state.live[by] or marks[by]:
                     continue
-                opens = node == self.rest.loop_of.get(by)
-                left[by] = left.get(by, self.state.left[by]) - (not opens)
-                shut = by in self.state.shut and not (opens or self.rest.loop_of.get(by) in free)
-                if left[by] <= 0 and not shut:
-                    free.add(by)
-                    work.append(by)
-        return free
+                opens = node == loop_of.get(by)
+                more = left.get(by, state.left[by]) - (not opens)
+                shut = by in state.shut and not (opens or (by in loop_of and marks[loop_of[by]]))
+                if more <= 0 and not shut:
+                    marks[by] = 1
+                    free.append(by)
+                else:
+                    left[by] = more
+        whole = all(map(marks.__getitem__, self.core.members))
+        for node in free:
+            marks[node] = 0
+        return sum(map(self.graph.is_task.__getitem__, free)), whole
 
 
 def _orphans(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from agraph.reduction import VERDICTS, of_kind, rank
+from agraph.reduction import VERDICTS, of_kind, only, rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ class Deadlock:
 
     Attributes:
         certainty: `certain`, `possible` or `stalled`.
-        members: The nodes of the core, by name.
+        members: The nodes of the core, by name; of a core of many thousands, by position.
         cycle: A shortest cycle in it; for a node that nobody can free, the one step that leads to it.
         hops: Each wait between its members, or the cycle alone where these would be too many.
         knot: Whether some member could be freed in more ways than one, all of them stuck too.
@@ -34,11 +35,11 @@ class Deadlock:
     """
 
     certainty: Verdict
-    members: tuple[Node, ...]
-    cycle: tuple[Hop, ...]
-    hops: tuple[Hop, ...]
+    members: Sequence[Node]
+    cycle: Sequence[Hop]
+    hops: Sequence[Hop]
     knot: bool
-    behind: tuple[Node, ...]
+    behind: Sequence[Node]
     frees: int
     cut: Node
     until: float | None
@@ -46,9 +47,9 @@ class Deadlock:
     help: str
 
     @property
-    def tasks(self) -> tuple[Node, ...]:
+    def tasks(self) -> Sequence[Node]:
         """The members that are tasks."""
-        return tuple(node for node in self.members if node.kind == "task")
+        return only(self.members, {"task"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,12 @@ class SnapshotAnalysis:
         found = [rank(deadlock.certainty) for deadlock in self.deadlocks]
         tasks = of_kind(self.snapshot.nodes, "task")
         return VERDICTS[max([*found, max(map(self.levels.__getitem__, tasks), default=0)])]
+
+    @property
+    def tally(self) -> Counter[Verdict]:
+        """How many tasks have each verdict."""
+        counts = Counter(map(self.levels.__getitem__, of_kind(self.snapshot.nodes, "task")))
+        return Counter({VERDICTS[level]: count for level, count in counts.items()})
 
     def tasks(self) -> Iterator[tuple[Node, Verdict]]:
         """Each task with its verdict, in the order of the snapshot."""

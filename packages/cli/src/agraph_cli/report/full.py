@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agraph import Node
+    from agraph.reduction import Hop
     from agraph_cli.analysis.model import Analysis, Deadlock, Orphan, SnapshotAnalysis
     from agraph_cli.report.style import Role, Style
 
@@ -28,6 +29,9 @@ ROLES: dict[str, Role] = {"certain": "bad", "possible": "warn", "stalled": "warn
 # What a wait ends in, when it is no other task, and the facts about that worth telling.
 _ENDS = {"timer": "on a timer", "I/O": "on I/O", "thread": "on a thread", "unknown": "on the unknown"}
 _TOLD = {"operation", "fd", "peer"}
+
+# Of a longer cycle only so many steps are put into words, unless all are asked for.
+_MOST_HOPS = 1_000
 
 
 def lines(analysis: Analysis, style: Style) -> Iterator[str]:
@@ -102,7 +106,9 @@ def deadlock_report(
         yield style.paint(f"In {_name(one, style)}:", "strong")
     yield style.paint(say.headline(deadlock), ROLES[deadlock.certainty])
     yield ""
-    yield from style.some([f"  {line}" for line in _ring(deadlock, say)], "  ")
+    told = deadlock.hops if style.limit is None else deadlock.hops[: max(style.limit, _MOST_HOPS)]
+    lines = [f"  {line}" for line in _ring(deadlock, told, say)]
+    yield from style.some(lines, "  ", left_out=len(deadlock.hops) - len(told))
     yield ""
     yield from _how_sure(deadlock, style)
     if moved:
@@ -119,10 +125,10 @@ def deadlock_report(
     yield ""
 
 
-def _ring(deadlock: Deadlock, say: Sentences) -> list[str]:
-    lines = columns(say.hops(deadlock.hops))
+def _ring(deadlock: Deadlock, told: Sequence[Hop], say: Sentences) -> list[str]:
+    lines = columns(say.hops(told))
     cycle = deadlock.cycle  # empty for what needs something and waits for nothing
-    if cycle and len(deadlock.hops) == len(cycle) and cycle[-1].awaited == cycle[0].waiter:
+    if cycle and len(told) == len(cycle) and cycle[-1].awaited == cycle[0].waiter:
         lines.append(f"{say.style.corner}back to {say.label(cycle[0].waiter)}")
     return lines
 
@@ -225,14 +231,14 @@ def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
 
 def no_deadlock(one: SnapshotAnalysis) -> str:
     """What to say of a snapshot without deadlocks, in one sentence."""
-    tasks = sum(1 for _ in one.tasks())
+    tasks = one.tally.total()
     if one.verdict == "live":
         if not tasks:
             return "No deadlock: there are no tasks."
         return f"No deadlock: {'the only task' if tasks == 1 else f'all {tasks} tasks'} can proceed."
     if one.verdict == "stalled":
         return "No deadlock: every task can proceed, some not before a timeout passes."
-    stuck = sum(verdict != "live" for _, verdict in one.tasks())
+    stuck = tasks - one.tally["live"]
     wait = "waits" if stuck == 1 else "wait"
     who = f"{stuck} of {plural(tasks, 'task')}"
     return f"No deadlock is certain: {who} {wait} for what only an unknown party can free."
@@ -288,7 +294,7 @@ def source_lines(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
         Lines without line ends.
     """
     process, capture = one.snapshot.process, one.snapshot.capture
-    counts = Counter(verdict for _, verdict in one.tasks())
+    counts = one.tally
     tally = ", ".join(f"{counts[word]} {word}" for word in reversed(VERDICTS) if counts[word])
     facts = [_name(one, style), f"{process.implementation} {process.python}", _moment(capture.start)]
     yield f"snapshot: {', '.join(fact.strip() for fact in facts if fact.strip())}"

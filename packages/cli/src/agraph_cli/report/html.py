@@ -12,7 +12,7 @@ from agraph_cli import __version__
 from agraph_cli.analysis.names import plural, user_site
 from agraph_cli.report.html_parts import SCRIPT, STYLE
 from agraph_cli.report.picture import headline
-from agraph_cli.report.ring import Bead, ring
+from agraph_cli.report.ring import MOST, Bead, ring
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean
 from agraph_cli.report.table import TITLES, rows
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_DEADLOCKS = 20
 _MOST_WORDS = 50
+_MOST_HOPS = 1_000
 _TIP = (
     '<svg width="0" height="0" aria-hidden="true"><defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" '
     'markerWidth="8" markerHeight="8" orient="auto"><path d="M 0 0 L 8 4 L 0 8 z"/></marker></defs></svg>'
@@ -81,7 +82,7 @@ def _snapshots(analysis: Analysis, style: Style) -> Iterator[str]:
     for one in several:
         process = one.snapshot.process
         facts = [one.path, one.process, process.argv0, f"{process.implementation} {process.python}".strip()]
-        tasks = plural(sum(1 for _ in one.tasks()), "task")
+        tasks = plural(one.tally.total(), "task")
         words = ", ".join(escape(clean(fact)) for fact in facts if fact)
         notes = [] if one.snapshot.capture.consistent else ["the program ran while it was captured"]
         notes += one.snapshot.capture.cut
@@ -97,15 +98,19 @@ def _deadlock(one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences) -> Iter
     closed = bool(deadlock.cycle) and deadlock.cycle[-1].awaited == deadlock.cycle[0].waiter
     if closed:
         yield "<figure>"
-        yield from ring([_bead(one, hop, say) for hop in deadlock.cycle], text)
+        cycle = deadlock.cycle
+        shown = cycle if len(cycle) <= MOST else (*cycle[: MOST - 1], cycle[-1])
+        yield from ring([_bead(one, hop, say) for hop in shown], text, len(cycle) - len(shown))
         yield "</figure>"
     yield "<ol>"
-    hops = say.hops(deadlock.hops)
+    told = deadlock.hops[:_MOST_HOPS]
+    hops = say.hops(told)
     for sentence, place in hops[:_MOST_WORDS]:
         at = f" <code>{escape(place)}</code>" if place else ""
         yield f"<li>{escape(sentence.strip())}{at}</li>"
-    if len(hops) > _MOST_WORDS:
-        yield f"<li>and {len(hops) - _MOST_WORDS} more</li>"
+    untold = len(hops) + len(deadlock.hops) - len(told) - _MOST_WORDS
+    if untold > 0:
+        yield f"<li>and {untold} more</li>"
     yield "</ol>"
     yield f"<p><strong>What to change:</strong> {escape(clean(deadlock.help))}.</p>"
     yield f"<p>How sure: {deadlock.certainty}. It is so if</p><ul>"
@@ -133,7 +138,7 @@ def _bead(one: SnapshotAnalysis, hop: Hop, say: Sentences) -> Bead:
 
 def _table(analysis: Analysis, style: Style) -> Iterator[str]:
     found = rows(analysis, style)
-    total = sum(1 for one in analysis.snapshots for _ in one.tasks())
+    total = sum(one.tally.total() for one in analysis.snapshots)
     several = len(analysis.snapshots) > 1
     yield "<section><h2>Tasks</h2>"
     if total > len(found):

@@ -160,5 +160,5 @@ class _Rows:
             "consistent": capture.consistent,
             "complete": capture.complete,
             "verdict": self.one.verdict,
-            "tasks": sum(1 for _ in self.one.tasks()),
+            "tasks": self.one.tally.total(),
         }

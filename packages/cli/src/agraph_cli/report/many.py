@@ -70,7 +70,7 @@ def _still(history: History, style: Style) -> Iterator[str]:
     last = history.last
     say = Sentences(last, style)
     count, number = len(history.snapshots), len(history.still)
-    tasks = sum(1 for _ in last.tasks())
+    tasks = last.tally.total()
     which = f"{style.file(last.snapshot.process.argv0) or 'process'}, {clean(last.process)}"
     over = f"in {count} captures over {seconds(history.seconds)}"
     if not number:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Boxes in pixels, and how many fit around one ellipse.
 _WIDTH, _HEIGHT = 190, 44
-_MOST = 16
+MOST = 16
 _LETTERS = 26
 
 
@@ -27,20 +27,21 @@ class Bead(NamedTuple):
     inferred: bool
 
 
-def ring(beads: Sequence[Bead], title: str) -> Iterator[str]:
+def ring(beads: Sequence[Bead], title: str, more: int = 0) -> Iterator[str]:
     """Draw a cycle.
 
     Args:
-        beads: Its nodes in order, each waiting for the next, the last for the first. Of a long cycle the
-            beginning is drawn, and a box that says how many there are more.
+        beads: Its nodes in order, each waiting for the next, the last for the first; of a cycle of more than
+            `MOST`, only the first ones and the last. A box then says how many there are more than fit.
         title: What the drawing says, for those who cannot see it.
+        more: How many nodes of the cycle are not among the beads.
 
     Yields:
         Lines of an `svg` element.
     """
-    left_out = len(beads) - _MOST + 1 if len(beads) > _MOST else 0
+    left_out = len(beads) + more - MOST + 1 if len(beads) + more > MOST else 0
     if left_out:
-        beads = [*beads[: _MOST - 1], Bead(f"... {left_out} more", "", "task", beads[-1].edge, False)]
+        beads = [*beads[: MOST - 1], Bead(f"... {left_out} more", "", "task", beads[-1].edge, False)]
     count = len(beads)
     radius_x = 130 + 34 * count
     radius_y = 55 + 16 * count

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from agraph.reduction import kinds_of, only
 from agraph_cli.analysis.names import Labels, listed, plural, user_site
 from agraph_cli.report.style import clean, seconds
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from agraph_cli.analysis.model import Deadlock, SnapshotAnalysis
     from agraph_cli.report.style import Style
 
+_ACTORS = {"task", "thread"}
 _HELD = {"lock", "semaphore", "resource"}
 
 
@@ -95,19 +97,19 @@ class Sentences:
 
     def _core(self, deadlock: Deadlock) -> str:
         members = deadlock.members
-        actors = [node for node in members if node.kind in {"task", "thread"}]
+        actors = only(members, _ACTORS)
         if len(members) == 1 and not any(hop.waiter == hop.awaited for hop in deadlock.cycle):
             return f"nobody can free {self.label(members[0])}"
         if len(actors) > 1:
             return f"{self._these(actors)} wait for each other"
-        held = [node for node in members if node.kind in _HELD]
+        held = only(members, _HELD)
         if actors and len(held) == 1:
             return f"{self.label(actors[0])} waits for {self.label(held[0])}, which it holds itself"
         return f"{self.label(actors[0] if actors else members[0])} waits for itself"
 
     def _these(self, actors: Sequence[Node]) -> str:
         if len(actors) > 3:
-            kinds = {node.kind for node in actors}
+            kinds = kinds_of(actors)
             return plural(len(actors), kinds.pop()) if len(kinds) == 1 else f"{len(actors)} tasks and threads"
         return listed([self.label(node) for node in actors])
 
@@ -128,7 +130,7 @@ class Sentences:
         count = len(deadlock.behind)
         if not count:
             return ""
-        actors = sum(node.kind in {"task", "thread"} for node in deadlock.members)
+        actors = len(only(deadlock.members, _ACTORS))
         them = "them" if actors > 1 else "it"
         verb = "waits" if count == 1 else "wait"
         more = "more " if deadlock.tasks else ""

@@ -81,20 +81,21 @@ class Style:
         where = f"{self.file(site.file)}:{site.line}" if site.line else self.file(site.file)
         return f"{where} in {clean(site.function)}" if site.function else where
 
-    def some(self, rows: Sequence[str], indent: str) -> Iterator[str]:
+    def some(self, rows: Sequence[str], indent: str, *, left_out: int = 0) -> Iterator[str]:
         """Rows up to the limit, then how many more there are.
 
         Args:
             rows: The rows, indented.
             indent: How far to indent the count.
+            left_out: How many more there are that are not among the rows.
 
         Yields:
             Lines.
         """
         limit = len(rows) if self.limit is None else self.limit
         yield from rows[:limit]
-        if len(rows) > limit:
-            yield f"{indent}{self.ellipsis} and {len(rows) - limit} more (--all lists them)"
+        if len(rows) + left_out > limit:
+            yield f"{indent}{self.ellipsis} and {len(rows) + left_out - limit} more (--all lists them)"
 
 
 def columns(rows: Sequence[tuple[str, str]], widest: int = 56) -> list[str]:

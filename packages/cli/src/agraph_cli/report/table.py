@@ -54,7 +54,7 @@ def lines(analysis: Analysis, style: Style) -> Iterator[str]:
     if found:
         yield ""
         yield from _aligned(found, style, several=several)
-    total = sum(1 for one in analysis.snapshots for _ in one.tasks())
+    total = sum(one.tally.total() for one in analysis.snapshots)
     if total > len(found):
         yield f"{style.ellipsis} and {plural(total - len(found), 'more task')} (--all lists them)"
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import parents_in
 from agraph._internal.reduction.names import Labels, listed
-from agraph._internal.rows import of_kind
+from agraph._internal.reduction.picked import notable
+from agraph._internal.rows import has_inferred, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,15 +34,16 @@ def assumptions(
     Yields:
         One sentence each, without a full stop.
     """
+    told = notable(members, _HELD)
     if certainty == "stalled":
-        timed = (label(node) for node in members if node.timer is not None)
+        timed = (label(node) for node in told if node.timer is not None)
         yield from (f"the timeout of {name} has not passed" for name in timed)
     yield from _one_moment(snapshot)
     if certainty == "possible":
-        yield from _escapes(label, members, hops)
+        yield from _escapes(label, told, hops if has_inferred(snapshot.edges) else ())
         yield from _parents(snapshot, label, members)
-    yield from _proved(label, members)
-    closed = [label(node) for node in members if node.kind in _HELD and not node.open and not _proof(node)]
+    yield from _proved(label, told)
+    closed = [label(node) for node in told if node.kind in _HELD and not node.open and not _proof(node)]
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
         yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
@@ -91,9 +93,10 @@ def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Ite
 
 
 def _parents(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iterator[str]:
-    among = {node.id for node in members}
+    parents = parents_in(snapshot)
+    among = {node.id for node in members} if parents else set()
     children: dict[int, list[str]] = {}
-    for child, parent in parents_in(snapshot):
+    for child, parent in parents:
         node, other = snapshot.nodes[child], snapshot.nodes[parent]
         if node.id in among and other.id not in among:
             children.setdefault(parent, []).append(label(node))

@@ -6,15 +6,18 @@ all are found in linear time; listing simple cycles instead would be exponential
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import compress
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping
+from itertools import accumulate, compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from agraph._internal.reduction.components import components
+from agraph._internal.reduction.components import components, connected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
+    from agraph._internal.reduction.components import Parts
     from agraph._internal.reduction.graph import WaitGraph
     from agraph._internal.reduction.reduce import Levels
 
@@ -27,6 +30,57 @@ class Core(NamedTuple):
     cyclic: bool
 
 
+class Successors(Mapping[int, "Sequence[int]"]):
+    """For each stuck node those it waits for, in compressed sparse rows: a million need no list for each.
+
+    Attributes:
+        nodes: The stuck nodes, in order.
+        start: The edges of `nodes[i]` are those at `start[i]` to `start[i + 1] - 1`.
+        to: For each edge the awaited node, as its place in `nodes`.
+    """
+
+    __slots__ = ("nodes", "start", "to")
+
+    def __init__(self, nodes: array[int], waiter: Sequence[int], awaited: Sequence[int]) -> None:
+        """Sort edges by who waits; those of one node keep their order."""
+        place = array("q", bytes(8 * (nodes[-1] + 1))) if nodes else array("q")
+        for index, node in enumerate(nodes):
+            place[node] = index
+        count = array("q", bytes(8 * (len(nodes) + 1)))
+        for by in waiter:
+            count[place[by] + 1] += 1
+        self.nodes = nodes
+        self.start = array("q", accumulate(count))
+        self.to = array("q", bytes(8 * len(waiter)))
+        fill = array("q", self.start)
+        for by, node in zip(waiter, awaited, strict=True):
+            index = place[by]
+            self.to[fill[index]] = place[node]
+            fill[index] += 1
+
+    def __getitem__(self, node: int) -> Sequence[int]:
+        index = self.place(node)
+        return [self.nodes[to] for to in self.to[self.start[index] : self.start[index + 1]]]
+
+    def place(self, node: int) -> int:
+        """Where a node is in `nodes`."""
+        index = bisect_left(self.nodes, node)
+        if index == len(self.nodes) or self.nodes[index] != node:
+            raise KeyError(node)
+        return index
+
+    def ways(self, node: int) -> int:
+        """How many edges a node has."""
+        index = self.place(node)
+        return self.start[index + 1] - self.start[index]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+
 class Residue(NamedTuple):
     """What the reduction left, level by level.
 
@@ -35,7 +89,7 @@ class Residue(NamedTuple):
         loop_of: For each stuck task whose loop is stuck at the same level, that loop.
     """
 
-    successors: Mapping[int, Sequence[int]]
+    successors: Successors
     loop_of: Mapping[int, int]
 
 
@@ -50,20 +104,22 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
         The residue; a node that is stuck only because of a firmer one is not in it.
     """
     own = levels.own
-    successors: dict[int, list[int]] = {node: [] for node in compress(range(len(own)), own)}
+    nodes = array("q", compress(range(len(own)), own))
+    waiter, awaited = array("q"), array("q")
     loop_of: dict[int, int] = {}
-    if not successors:
-        return Residue(successors, loop_of)
-    # What is stuck waits on edges that were never settled.
-    for by, node in zip(graph.settled.waiter, graph.settled.awaited, strict=True):
-        if own[by] and own[by] == own[node]:
-            successors[by].append(node)
-    for loop, tasks in graph.gates.items():
-        for task in tasks:
-            if own[task] and own[task] == own[loop]:
-                successors[task].append(loop)
-                loop_of[task] = loop
-    return Residue(successors, loop_of)
+    if nodes:
+        # What is stuck waits on edges that were never settled.
+        for by, node in zip(graph.settled.waiter, graph.settled.awaited, strict=True):
+            if own[by] and own[by] == own[node]:
+                waiter.append(by)
+                awaited.append(node)
+        for loop, tasks in graph.gates.items():
+            for task in tasks:
+                if own[task] and own[task] == own[loop]:
+                    waiter.append(task)
+                    awaited.append(loop)
+                    loop_of[task] = loop
+    return Residue(Successors(nodes, waiter, awaited), loop_of)
 
 
 def cores(levels: Levels, rest: Residue) -> list[Core]:
@@ -77,15 +133,55 @@ def cores(levels: Levels, rest: Residue) -> list[Core]:
         The cores, firmest first, then by position.
     """
     found: list[Core] = []
-    for component in components(rest.successors):
-        stuck = _stuck_alone(levels, rest, component)
+    nodes = rest.successors.nodes
+    parts = connected(rest.successors.start, rest.successors.to)
+    leaves = _leaves(rest.successors, parts)
+    for number, members in _candidates(levels, rest, parts).items():
+        component = [nodes[index] for index in members]
+        # Where nothing leads out of it, nothing outside of it could free one of them.
+        stuck = _stuck_alone(levels, rest, component) if leaves[number] else component
         level = levels.own[component[0]]
         found += [Core(level, part, cyclic) for part, cyclic in _innermost(rest, component, stuck)]
-    return sorted(found, key=lambda core: (-core.level, core.members))
+    return sorted(found, key=lambda core: (-core.level, core.members[0]))
+
+
+def _candidates(levels: Levels, rest: Residue, parts: Parts) -> dict[int, array[int]]:
+    """The components as places in `rest.successors.nodes`, but for nodes that only wait for other ones."""
+    size = array("q", bytes(8 * parts.total))
+    for number in parts.number:
+        size[number] += 1
+    found: dict[int, array[int]] = {}
+    for index, number in enumerate(parts.number):
+        if size[number] > 1:
+            found.setdefault(number, array("q")).append(index)
+        elif not _waits_elsewhere(levels, rest, index):
+            found[number] = array("q", [index])
+    return found
+
+
+def _waits_elsewhere(levels: Levels, rest: Residue, index: int) -> bool:
+    """Whether a node would proceed if all others did."""
+    nodes, start, to = rest.successors.nodes, rest.successors.start, rest.successors.to
+    node, first, end = nodes[index], start[index], start[index + 1]
+    outside = end - first - (node in rest.loop_of) - to[first:end].count(index)
+    return levels.states[levels.own[node]].left[node] <= outside
+
+
+def _leaves(successors: Successors, parts: Parts) -> bytearray:
+    """For each component, 1 if an edge leads out of it."""
+    found = bytearray(parts.total)
+    number, to, start = parts.number, successors.to, successors.start
+    for index, part in enumerate(number):
+        if not found[part]:
+            for edge in range(start[index], start[index + 1]):
+                if number[to[edge]] != part:
+                    found[part] = 1
+                    break
+    return found
 
 
 def _innermost(
-    rest: Residue, component: list[int], stuck: set[int]
+    rest: Residue, component: list[int], stuck: Collection[int]
 ) -> Iterator[tuple[tuple[int, ...], bool]]:
     if len(stuck) == len(component):
         yield tuple(component), _is_cyclic(component, rest.successors)
@@ -104,10 +200,6 @@ def _is_cyclic(part: Sequence[int], successors: Mapping[int, Sequence[int]]) -> 
 def _stuck_alone(levels: Levels, rest: Residue, component: list[int]) -> set[int]:
     """Those of a component that stay stuck when all nodes outside of it proceed."""
     left_before = levels.states[levels.own[component[0]]].left
-    if len(component) == 1 and component[0] not in rest.successors[component[0]]:
-        (node,) = component  # nearly all components are these: no need to walk
-        outside = len(rest.successors[node]) - (node in rest.loop_of)
-        return set() if left_before[node] <= outside else {node}
     inside = set(component)
     left: dict[int, int] = {}
     gated: dict[int, int] = {}
@@ -158,21 +250,25 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
         For each core the positions of tasks outside of it, nearest first; one behind two cores counts for the
         firmer.
     """
-    taken = {node for core in found for node in core.members}
     behind: list[list[int]] = [[] for _ in found]
-    for level in (3, 2, 1):
-        queue = deque(
-            (node, number)
-            for number, core in enumerate(found)
-            if core.level == level
-            for node in core.members
-        )
-        while queue:
-            node, number = queue.popleft()
-            for by in graph.waiters_of(node):
-                if levels.level[by] and by not in taken:
-                    taken.add(by)
-                    queue.append((by, number))
-                    if graph.is_task[by]:
-                        behind[number].append(by)
+    level = levels.level
+    taken = bytearray(len(level))
+    for core in found:
+        for node in core.members:
+            taken[node] = 1
+    if len(level) - level.count(0) == taken.count(1):  # nobody else is stuck
+        return behind
+    for wanted in (3, 2, 1):
+        ahead, owner = array("q"), array("q")
+        for number, core in enumerate(found):
+            if core.level == wanted:
+                ahead.extend(core.members)
+                owner.extend(repeat(number, len(core.members)))
+        for node, number in zip(ahead, owner, strict=True):  # both grow meanwhile
+            more = [by for by in graph.waiters_of(node) if level[by] and not taken[by]]
+            for by in dict.fromkeys(more):
+                taken[by] = 1
+                ahead.append(by)
+                owner.append(number)
+            behind[number] += [by for by in dict.fromkeys(more) if graph.is_task[by]]
     return behind

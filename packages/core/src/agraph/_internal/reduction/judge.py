@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from agraph._internal.reduction.cores import blocked_behind, cores, residue
 from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build
+from agraph._internal.reduction.picked import only, pick
 from agraph._internal.reduction.reduce import levels
 from agraph._internal.reduction.verdict import VERDICTS, Verdict, certainty, rank
 from agraph._internal.rows import of_kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agraph._internal.model import Node, Snapshot
     from agraph._internal.reduction.cores import Core
     from agraph._internal.reduction.reduce import Levels
@@ -28,9 +31,9 @@ class Stuck(NamedTuple):
     """
 
     certainty: Verdict
-    members: tuple[Node, ...]
-    cycle: tuple[Hop, ...]
-    behind: tuple[Node, ...]
+    members: Sequence[Node]
+    cycle: Sequence[Hop]
+    behind: Sequence[Node]
 
 
 class Judgement(NamedTuple):
@@ -107,9 +110,9 @@ def _deadlocks(graph: WaitGraph, found: Levels) -> tuple[Stuck, ...]:
     deadlocks = [
         Stuck(
             certainty(graph.snapshot, core.level),
-            tuple(map(graph.node, steps.members(core))),
+            pick(graph.snapshot.nodes, steps.members(core)),
             steps.cycle(core),
-            tuple(map(graph.node, tasks)),
+            pick(graph.snapshot.nodes, tasks),
         )
         for core, tasks in zip(all_cores, blocked_behind(graph, found, all_cores), strict=True)
         if is_deadlock(graph.snapshot, core)
@@ -118,5 +121,4 @@ def _deadlocks(graph: WaitGraph, found: Levels) -> tuple[Stuck, ...]:
 
 
 def _worst_first(one: Stuck) -> tuple[int, int]:
-    tasks = sum(node.kind == "task" for node in one.members)
-    return -rank(one.certainty), -tasks - len(one.behind)
+    return -rank(one.certainty), -len(only(one.members, {"task"})) - len(one.behind)

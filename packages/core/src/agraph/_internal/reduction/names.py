@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agraph._internal.rows import Nodes, column
+from agraph._internal.rows import Nodes, column, of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agraph._internal.model import Node, Site, Snapshot
+    from agraph._internal.model import Node, NodeKind, Site, Snapshot
 
 _KIND_WORDS = {"work_item": "work item", "io": "I/O", "loop": "event loop"}
 
@@ -41,6 +40,7 @@ class Labels:
         """Take the names from a snapshot; they are counted when somebody asks."""
         self._nodes = snapshot.nodes
         self._known: dict[tuple[str, str], bool] = {}
+        self._shared: dict[str, set[str]] = {}
 
     def __call__(self, node: Node) -> str:
         """The label of one node."""
@@ -56,12 +56,18 @@ class Labels:
             # For a few labels, looking for each name is cheaper than counting a million of them.
             self._known[key] = self._nodes.count_names(*key) > 1
         known = self._known.get(key)
-        return key in self._shared if known is None else known
+        if known is not None:
+            return known
+        if node.kind not in self._shared:
+            self._shared[node.kind] = self._shared_names(node.kind)
+        return node.name in self._shared[node.kind]
 
-    @cached_property
-    def _shared(self) -> set[tuple[str, str]]:
-        counts = Counter(zip(column(self._nodes, "kind"), column(self._nodes, "name"), strict=True))
-        return {name for name, count in counts.items() if count > 1}
+    def _shared_names(self, kind: NodeKind) -> set[str]:
+        every = column(self._nodes, "name")
+        names = list(map(every.__getitem__, of_kind(self._nodes, kind)))
+        if len(set(names)) == len(names):
+            return set()
+        return {name for name, count in Counter(names).items() if count > 1}
 
 
 def listed(words: Sequence[str], limit: int = 4, joint: str = "and") -> str:
