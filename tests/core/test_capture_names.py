@@ -312,3 +312,22 @@ def test_the_next_capture_finds_the_same_names():
         return found
 
     assert run(main()) == [["jobs.get()"]] * 3
+
+
+def test_names_that_are_left_out_are_said():
+    """A person reads a few names; what waits and who holds is read of all."""
+
+    async def main():
+        locks = [asyncio.Lock() for _ in range(450)]
+        for lock in locks:
+            await lock.acquire()
+        tasks = [start(locks[number].acquire(), f"t{number}") for number in range(450)]
+        await parked(*tasks)
+        snapshot = agraph.capture()
+        await end(*tasks)
+        return snapshot
+
+    snapshot = run(main())
+    assert snapshot.capture.cut == ("names of 50 of 450 locks, queues, futures and the like: too many",)
+    assert snapshot.capture.complete
+    assert len([node for node in snapshot.nodes if node.kind == "lock" and not node.name]) >= 50

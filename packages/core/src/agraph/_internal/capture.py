@@ -101,6 +101,7 @@ class _Work:
         self.builder = Builder()
         self.tasks: list[Any] = []
         self.cut: list[str] = []
+        self._unnamed: list[str] = []
         self.unknown: list[str] = []
         self._deadline = None if max_seconds is None else time.monotonic() + max_seconds
         self.moved = 0
@@ -140,7 +141,7 @@ class _Work:
             self._try("acquires", infer_holders, self.builder, self._resources, facts)
             self._try("resources", holdings.connect, facts)
             self._try("groups", note_parents, self.builder, facts)
-            self._try("names", name_resources, self.builder, self._resources, facts)
+            self._unnamed += self._try("names", name_resources, self.builder, self._resources, facts) or ()
             self._try("structural", connect_declared, self.builder, facts, self._resources.plain)
             parties = self._try(
                 "parties", find_parties, self.builder, self._resources, facts, loops, loop_facts
@@ -163,7 +164,7 @@ class _Work:
                 consistent=self.consistent,
                 moved=self.moved,
                 complete=not self.cut,
-                cut=tuple(self.cut),
+                cut=(*self.cut, *self._unnamed),
                 errors=tuple(self.builder.errors),
                 unknown=(*_UNKNOWN, *self.unknown),
             ),

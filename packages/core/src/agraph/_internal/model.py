@@ -158,7 +158,7 @@ class Capture:
         consistent: Whether all that waits in it waited at one instant. What was seen to move while the
             snapshot was taken is shown as able to proceed.
         moved: How many tasks and threads were seen to move.
-        complete: Whether nothing was left out.
+        complete: Whether nothing was left out but names.
         cut: What was left out and why, a sentence each.
         errors: What could not be read, a sentence each.
         unknown: Facts that this interpreter does not let us read (a self-test failed), one word each.

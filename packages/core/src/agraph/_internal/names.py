@@ -56,18 +56,25 @@ class _Target(NamedTuple):
     options: dict[str, int]
 
 
-def name_resources(builder: Builder, resources: Resources, facts: Facts) -> None:
+def name_resources(builder: Builder, resources: Resources, facts: Facts) -> list[str]:
     """Give names to what is waited for, as far as frames have names for it.
 
     Args:
         builder: The snapshot in the making.
         resources: What is waited for, by node.
         facts: What is known of each task, by ascending number.
+
+    Returns:
+        A sentence about those that were left out, if there are any.
     """
-    targets = _targets(builder, resources)
+    wanted = _Wanted(resources)
+    targets = _targets(builder, resources, wanted)
     if targets:
         _search(builder, targets, facts)
         _name(builder, targets)
+    if not wanted.passed_over:
+        return []
+    return [f"names of {wanted.passed_over:,} of {wanted.total:,} locks, queues, futures and the like: too many"]
 
 
 def _search(builder: Builder, targets: dict[int, _Target], facts: Facts) -> None:
@@ -90,9 +97,9 @@ def _search(builder: Builder, targets: dict[int, _Target], facts: Facts) -> None
         _look_further(builder, targets, unclear, facts, modules)
 
 
-def _targets(builder: Builder, resources: Resources) -> dict[int, _Target]:
+def _targets(builder: Builder, resources: Resources, wanted: _Wanted) -> dict[int, _Target]:
     """The objects to be named, those first that many wait for."""
-    near = _near(builder, resources)
+    near = _near(builder, resources, wanted)
     targets: dict[int, _Target] = {}
     for number in sorted(near, key=lambda number: (number in resources.plain, -len(near[number]))):
         node = builder.nodes[number]
@@ -101,6 +108,7 @@ def _targets(builder: Builder, resources: Resources) -> dict[int, _Target]:
         part = resources.waited.get(number)
         owner = resources.plain[number] if part is None else part.owner
         if len(targets) >= _TARGETS and id(owner) not in targets:
+            wanted.passed_over += 1
             continue
         target = targets.setdefault(id(owner), _Target(owner, [], [], {}))
         target.parts.append((number, f".{part.operation}()" if part and part.operation else ""))
@@ -108,9 +116,8 @@ def _targets(builder: Builder, resources: Resources) -> dict[int, _Target]:
     return targets
 
 
-def _near(builder: Builder, resources: Resources) -> dict[int, list[int]]:
+def _near(builder: Builder, resources: Resources, is_wanted: _Wanted) -> dict[int, list[int]]:
     """Nodes to be named, each with some nodes that wait for it or hold it."""
-    is_wanted = _Wanted(resources)
     waiters, holders = builder.waiters, builder.holders
     known = resources.waited.keys() | resources.plain.keys()  # of all that is waited for most are tasks
     numbers = [number for number in {**waiters, **holders} if number in known and is_wanted(number)]
@@ -118,9 +125,15 @@ def _near(builder: Builder, resources: Resources) -> dict[int, list[int]]:
 
 
 class _Wanted:
-    """Whether a node is one to be named; of very many of a sort only the first that are asked for."""
+    """Whether a node is one to be named; of very many of a sort only the first that are asked for.
+
+    Attributes:
+        total: How many of those asked for are of a kind that has names.
+        passed_over: How many of these are not to be named, as there are too many.
+    """
 
     def __init__(self, resources: Resources) -> None:
+        self.total = self.passed_over = 0
         self._resources = resources
         self._left = {"lock": _CONSIDERED, "other": _CONSIDERED, "future": _FUTURES}
 
@@ -132,10 +145,14 @@ class _Wanted:
             sort = "lock"
         else:
             sort = "other" if part.kind in _KINDS else ""
-        left = self._left.get(sort, 0)
-        if left:
-            self._left[sort] = left - 1
-        return left > 0
+        if not sort:
+            return False
+        self.total += 1
+        if not self._left[sort]:
+            self.passed_over += 1
+            return False
+        self._left[sort] -= 1
+        return True
 
 
 def _facts_of(facts: Facts, numbers: list[int]) -> Iterator[TaskFacts]:

@@ -71,7 +71,7 @@ def all_closed(snapshot: Snapshot) -> Snapshot:
         The snapshot with all closed; as it is, where not all of it could be read.
     """
     capture = snapshot.capture
-    if capture.errors or capture.cut or capture.moved or not capture.consistent:
+    if capture.errors or not capture.complete or capture.moved or not capture.consistent:
         return snapshot
     inferred = _inferred(snapshot)
     numbers = {node.id for node in snapshot.nodes if node.need and (node.open or node.id in inferred)}
