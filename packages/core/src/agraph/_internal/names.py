@@ -74,7 +74,8 @@ def name_resources(builder: Builder, resources: Resources, facts: Facts) -> list
         _name(builder, targets)
     if not wanted.passed_over:
         return []
-    return [f"names of {wanted.passed_over:,} of {wanted.total:,} locks, queues, futures and the like: too many"]
+    those = f"{wanted.passed_over:,} of {wanted.total:,}"
+    return [f"names of {those} locks, queues, futures and the like: too many"]
 
 
 def _search(builder: Builder, targets: dict[int, _Target], facts: Facts) -> None:
