@@ -1,6 +1,7 @@
 """What is proved: that nobody but stuck tasks can free a resource."""
 
 import asyncio
+import contextlib
 import functools
 import gc
 import sys
@@ -224,6 +225,156 @@ def test_only_stuck_tasks_have_it(waits):
             snapshot, verdicts = program.proof()  # children had not got there yet
         verdicts.pop("live")
         assert set(verdicts.values()) == {"certain"}
+
+
+# ---- stuck tasks that a live one holds
+
+
+async def alone():
+    await asyncio.Event().wait()
+
+
+async def with_a_finally_for_itself():
+    event = asyncio.Event()
+    try:
+        await event.wait()
+    finally:
+        event.set()
+
+
+async def by_getting():
+    await asyncio.Queue().get()
+
+
+async def with_a_value_that_is_finalized():
+    kept = Finalized(asyncio.Event())
+    await kept.event.wait()
+
+
+class Finalized:
+    def __init__(self, event):
+        self.event = event
+
+    def __del__(self):
+        self.event.set()
+
+
+ALONE = [alone, with_a_finally_for_itself, by_getting, with_a_value_that_is_finalized]
+
+
+@pytest.mark.parametrize("waits", ALONE, ids=names(ALONE))
+@pytest.mark.parametrize("hold", ["variable", "list"])
+def test_whoever_holds_a_task_does_not_free_it(waits, hold):
+    async def main():
+        stuck = asyncio.create_task(waits(), name="stuck")
+        held = [stuck] if hold == "list" else stuck
+        await asyncio.sleep(0)
+        found = verdicts_in(agraph.capture(prove=True))
+        stuck.cancel()
+        await asyncio.wait([stuck])
+        del held
+        return found
+
+    assert asyncio.run(main())["stuck"] == "certain"
+
+
+async def ends_by_finally(event):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        event.set()
+
+
+async def ends_by_with(event):
+    with contextlib.ExitStack() as stack:
+        stack.callback(event.set)
+        await asyncio.Event().wait()
+
+
+async def ends_by_finalizer(event):
+    kept = Finalized(event)
+    await asyncio.Event().wait()
+    del kept
+
+
+async def ends_by_generator(event):
+    def generate():
+        try:
+            yield
+        finally:
+            event.set()
+
+    generator = generate()
+    next(generator)
+    await asyncio.Event().wait()
+
+
+async def ends_by_async_generator(event):
+    async def generate():
+        try:
+            yield await asyncio.Event().wait()
+        finally:
+            event.set()
+
+    async for _ in generate():
+        pass
+
+
+class Watched:
+    pass
+
+
+async def ends_by_callback(event):
+    kept = Watched()
+    event.reference = weakref.ref(kept, lambda _: event.set())
+    await asyncio.Event().wait()
+    del kept
+
+
+async def ends_by_callback_of_somebody_else(event):
+    WATCHED.append(kept := Watched())
+    await asyncio.Event().wait()
+    del kept, event
+
+
+WATCHED = []
+
+
+async def watches(event):
+    while not WATCHED:
+        await asyncio.sleep(0)
+    reference = weakref.ref(WATCHED.pop(), lambda _: event.set())
+    await event.wait()
+    del reference
+
+
+ENDS = [function for name, function in list(globals().items()) if name.startswith("ends_")]
+if sys.version_info < (3, 13):  # a generator that runs is not closed
+    ENDS.remove(ends_by_async_generator)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("ends", ENDS, ids=names(ENDS))
+def test_one_that_frees_others_when_it_is_let_go_of(ends):
+    """The live task lets go of the second one, whose end frees the first."""
+
+    async def main():
+        event = asyncio.Event()
+        other = asyncio.create_task(ends(event), name="other")
+        waits = watches if ends is ends_by_callback_of_somebody_else else asyncio.Event.wait
+        stuck = asyncio.create_task(waits(event), name="stuck")
+        del event
+        for _ in range(4):
+            await asyncio.sleep(0)
+        found = verdicts_in(agraph.capture(prove=True))
+        del other
+        gc.collect()
+        done, _ = await asyncio.wait([stuck], timeout=5)
+        return found, bool(done)
+
+    found, freed = asyncio.run(main())
+    assert freed
+    assert found["stuck"] == "possible"
 
 
 # ---- bounds, and what is left behind

@@ -19,6 +19,7 @@ from agraph._internal.discover import frames_of
 from agraph._internal.futures import still_waits, waiter_of
 from agraph._internal.identity import id_of_key, key_of
 from agraph._internal.live_frames import live_locals
+from agraph._internal.prove_drop import frees_others
 from agraph._internal.prove_heap import Heap, can_count
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ class _Search:
             and (node.open or node.id in inferred)
         }
         self._waiting = self._tasks_waiting()
+        self._wanted = self._tasks_wanting()
+        self._dropped: dict[int, bool] = {}
         self.stuck: dict[int, int] = {}
         self.exhausted = False
 
@@ -162,7 +165,8 @@ class _Search:
                 return False
             stuck = {id_of_key(key) for key in self.stuck} & waiters.keys()
             reachable = heap.reachable(stuck)
-            kept = heap.kept(roots, stuck, reachable) - heap.cancellable(stuck, reachable)
+            held = roots | self._held(heap, stuck & reachable, deadline)
+            kept = heap.kept(held, stuck, reachable) - heap.cancellable(stuck, reachable)
             loose = {number for key, number in self.stuck.items() if id_of_key(key) not in kept}
             opened = {number for number in self.closed if not self._is_safe(number, heap, reachable, waiters)}
             if not loose and not opened:
@@ -178,10 +182,33 @@ class _Search:
         things += [waiters.get(task, 0) for task in self._waiting[number]]
         return all(thing in heap and thing not in reachable for thing in things)
 
+    def _held(self, heap: Heap, tasks: Collection[int], deadline: float) -> set[int]:
+        """Of some stuck tasks that somebody alive holds, those that free nobody when they are let go of."""
+        found: set[int] = set()
+        for task in tasks:
+            if task not in self._dropped:
+                if time.monotonic() > deadline:
+                    break
+                things = heap.led_to(task)
+                self._dropped[task] = frees_others(next(things), things, self._wanted)
+            if not self._dropped[task]:
+                found.add(task)
+        return found
+
     def _waits_still(self, task: object) -> bool:
         waiter = waiter_of(task)
         node = self._by_id[self.stuck[key_of(task)]]
         return waiter is not None and node.wait == key_of(waiter) and still_waits(task, waiter)
+
+    def _tasks_wanting(self) -> dict[int, set[int]]:
+        """By the `id` of each resource and future, the `id` of each task that waits for it."""
+        found: dict[int, set[int]] = {}
+        for edge in self._snapshot.edges:
+            waiter, awaited = self._by_id[edge.waiter], self._by_id[edge.awaited]
+            if waiter.kind == "task" and edge.kind != "structural" and awaited.kind != "task":
+                tasks = found.setdefault(id_of_key(awaited.key or 0), set())
+                tasks.add(id_of_key(waiter.key or 0))
+        return found
 
     def _tasks_waiting(self) -> dict[int, list[int]]:
         """The `id` of each task that waits for a node itself, not by way of a future."""

@@ -31,7 +31,7 @@ from agraph._internal.kinds import is_one_of, type_mro
 from agraph._internal.walk import _type_name, chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 # At about 1 us each, of which a tenth is spent in the one call that keeps other threads waiting.
 MAX_OBJECTS = 200_000
@@ -218,6 +218,26 @@ class Heap:
                     seen.add(target)
                     ahead.append(target)
         return {id(things[position]) for position in seen if id(things[position]) in stuck}
+
+    def led_to(self, task: int) -> Iterator[object]:
+        """What the frames of a task lead to, tasks that they have and what they have weakly included.
+
+        Args:
+            task: The `id` of one of the tasks given.
+
+        Yields:
+            The objects, the task first.
+        """
+        start = self._at[task]
+        seen = {start}
+        ahead = [start]
+        while ahead:
+            position = ahead.pop()
+            yield self._things[position]
+            for target in (*self._inside[position], *self._weak_of.get(position, ())):
+                if target not in seen and target >= self._first:
+                    seen.add(target)
+                    ahead.append(target)
 
     def cancellable(self, stuck: Collection[int], reachable: Collection[int]) -> set[int]:
         """The stuck tasks in a timeout, a cancel scope or a group of tasks that somebody else can reach.

@@ -62,6 +62,37 @@ class Blocks(NamedTuple):
 NO_BLOCKS = Blocks((), 0)
 
 
+def cleans_up(code: types.CodeType, lasti: int) -> bool:
+    """Whether closing a suspended frame may run some of its code.
+
+    Args:
+        code: The code of the frame.
+        lasti: Its `f_lasti`.
+
+    Returns:
+        Whether it stands in a `try` or `with`. The handlers that the compiler adds around every `await` and
+        every coroutine do not begin with PUSH_EXC_INFO.
+    """
+    return any(code.co_code[target] == _PUSH_EXC_INFO for target in _handlers(code, lasti))
+
+
+def _handlers(code: types.CodeType, lasti: int) -> list[int]:
+    """Where an exception goes, innermost first, if none of its handlers ends it."""
+    found: list[int] = []
+    if not code.co_exceptiontable or lasti < 0:
+        return found
+    entries = list(_entries(code.co_exceptiontable))
+    position, seen = lasti, set[int]()
+    while position not in seen:
+        seen.add(position)
+        target = next((target for start, end, target in entries if start <= position < end), None)
+        if target is None:
+            break
+        found.append(target)
+        position = target
+    return found
+
+
 def blocks_at(code: types.CodeType, lasti: int) -> Blocks:
     """The blocks that are open where a frame is suspended.
 
@@ -76,17 +107,11 @@ def blocks_at(code: types.CodeType, lasti: int) -> Blocks:
         return NO_BLOCKS
     bytecode = code.co_code
     iterates = _END_ASYNC_FOR in bytecode[::2]
-    entries = list(_entries(code.co_exceptiontable))
-    handlers: list[int] = []
-    position, seen = lasti, set[int]()
-    while position not in seen:
-        seen.add(position)
-        target = next((target for start, end, target in entries if start <= position < end), None)
-        if target is None:
-            break
-        if bytecode[target] == _PUSH_EXC_INFO and bytecode[target + 2] == _WITH_EXCEPT_START:
-            handlers.insert(0, target)
-        position = target
+    handlers = [
+        target
+        for target in reversed(_handlers(code, lasti))
+        if bytecode[target] == _PUSH_EXC_INFO and bytecode[target + 2] == _WITH_EXCEPT_START
+    ]
     # The handler has the line of the `with` itself.
     lines = tuple(_line_of(code, handler) for handler in handlers)
     return Blocks(lines, len(lines) + _in_between(bytecode, lasti), iterates)
