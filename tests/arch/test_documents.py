@@ -84,6 +84,6 @@ def test_the_readme_gives_two_commands_on_its_first_screen(root):
     commands = re.findall(r"^pip install .*$", screen, flags=re.MULTILINE)
     assert commands == [
         "pip install uv && uv run agraph demo",
-        "pip install uv && uv run --group test pytest",
+        "pip install uv && uv run --group test pytest -n 2",
     ]
     assert len(screen.splitlines()) <= 60
