@@ -19,7 +19,7 @@ from agraph._internal.discover import frames_of
 from agraph._internal.futures import still_waits, waiter_of
 from agraph._internal.identity import id_of_key, key_of
 from agraph._internal.live_frames import live_locals
-from agraph._internal.prove_drop import frees_others
+from agraph._internal.prove_drop import freeing
 from agraph._internal.prove_heap import Heap, can_count
 
 if TYPE_CHECKING:
@@ -129,8 +129,6 @@ class _Search:
             and (node.open or node.id in inferred)
         }
         self._waiting = self._tasks_waiting()
-        self._wanted = self._tasks_wanting()
-        self._dropped: dict[int, bool] = {}
         self.stuck: dict[int, int] = {}
         self.exhausted = False
 
@@ -160,12 +158,13 @@ class _Search:
         self.exhausted = heap.exhausted
         # Whoever waited before that and does so still was waiting at that instant.
         waiters = {id(task): id(waiter_of(task)) for task in tasks if self._waits_still(task)}
+        frees = freeing(heap, tasks, self._tasks_wanting())
         while self.closed:
             if time.monotonic() > deadline:
                 return False
             stuck = {id_of_key(key) for key in self.stuck} & waiters.keys()
             reachable = heap.reachable(stuck)
-            held = roots | self._held(heap, stuck & reachable, deadline)
+            held = roots | ((stuck & reachable) - frees)
             kept = heap.kept(held, stuck, reachable) - heap.cancellable(stuck, reachable)
             loose = {number for key, number in self.stuck.items() if id_of_key(key) not in kept}
             opened = {number for number in self.closed if not self._is_safe(number, heap, reachable, waiters)}
@@ -181,19 +180,6 @@ class _Search:
         things = [id_of_key(self._by_id[number].key or 0)]
         things += [waiters.get(task, 0) for task in self._waiting[number]]
         return all(thing in heap and thing not in reachable for thing in things)
-
-    def _held(self, heap: Heap, tasks: Collection[int], deadline: float) -> set[int]:
-        """Of some stuck tasks that somebody alive holds, those that free nobody when they are let go of."""
-        found: set[int] = set()
-        for task in tasks:
-            if task not in self._dropped:
-                if time.monotonic() > deadline:
-                    break
-                things = heap.led_to(task)
-                self._dropped[task] = frees_others(next(things), things, self._wanted)
-            if not self._dropped[task]:
-                found.add(task)
-        return found
 
     def _waits_still(self, task: object) -> bool:
         waiter = waiter_of(task)

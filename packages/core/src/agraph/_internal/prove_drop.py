@@ -21,6 +21,9 @@ from agraph._internal.withs import cleans_up
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from agraph._internal.prove_heap import Heap
+    from agraph._internal.walk import Link
+
 # When these are closed they only take their own future out of what they wait for. `Condition.wait` does more:
 # it notifies another waiter (since 3.13, Lib/asyncio/locks.py).
 _HARMLESS = frozenset(
@@ -42,32 +45,44 @@ _FORGETTING = (weakref.__file__, _weakrefset.__file__)
 _LOGS_ONLY = (PY_FUTURE, PY_TASK)
 
 
-def frees_others(task: object, led_to: Iterable[object], wanted: Mapping[int, Collection[int]]) -> bool:
-    """Whether somebody else might go on once nobody holds a stuck task any more.
+def freeing(heap: Heap, tasks: Iterable[object], wanted: Mapping[int, Collection[int]]) -> set[int]:
+    """The stuck tasks that may free others once nobody holds them any more.
 
     Args:
-        task: The task.
-        led_to: What its frames lead to.
+        heap: What the tasks lead to.
+        tasks: The tasks.
         wanted: By the `id` of what can be waited for, the `id` of each task that does.
 
     Returns:
-        Whether closing it runs code of the program, and that code can get at what others wait for.
+        The `id` of each task such that closing it runs code of the program that can get at what others wait
+        for, or calls somebody.
     """
-    links = chain(coroutine_of(task))
-    own = {id(link.owner) for link in links}
-    cleans = any(
-        type(link.owner) is not types.CoroutineType
-        or link.frame is None
-        or (link.frame.f_code not in _HARMLESS and cleans_up(link.frame.f_code, link.frame.f_lasti))
-        for link in links
-    )
-    shares = False
-    for thing in led_to:
-        shares = shares or any(other != id(task) for other in wanted.get(id(thing), ()))
-        cleans = cleans or (id(thing) not in own and _finalizes(thing))
-        if (cleans and shares) or _is_watched(thing):
-            return True
-    return False
+    links = {id(task): chain(coroutine_of(task)) for task in tasks}
+    if heap.exhausted:
+        return set(links)
+    own = {id(link.owner): task for task, several in links.items() for link in several}
+    cleaning = {task for task, several in links.items() if not several or any(map(_cleans_up, several))}
+    finalized, watched = {}, {}
+    for thing in heap.things():
+        if _finalizes(thing):
+            finalized[id(thing)] = (own.get(id(thing), id(thing)),)
+        if _is_watched(thing):
+            watched[id(thing)] = (id(thing),)
+    finalizes, shares, calls = map(heap.leading_to, (finalized, wanted, watched))
+    return {
+        task
+        for task in links
+        if task in calls
+        or ((task in cleaning or finalizes.get(task, set()) - {task}) and shares.get(task, set()) - {task})
+    }
+
+
+def _cleans_up(link: Link) -> bool:
+    """Whether closing a frame of a task runs code of the program."""
+    if type(link.owner) is not types.CoroutineType or link.frame is None:
+        return True
+    code = link.frame.f_code
+    return code not in _HARMLESS and cleans_up(code, link.frame.f_lasti)
 
 
 def _is_watched(thing: object) -> bool:

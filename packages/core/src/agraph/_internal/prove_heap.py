@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import itertools
 import logging
 import operator
 import sys
@@ -31,7 +32,7 @@ from agraph._internal.kinds import is_one_of, type_mro
 from agraph._internal.walk import _type_name, chain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 # At about 1 us each, of which a tenth is spent in the one call that keeps other threads waiting.
 MAX_OBJECTS = 200_000
@@ -219,25 +220,40 @@ class Heap:
                     ahead.append(target)
         return {id(things[position]) for position in seen if id(things[position]) in stuck}
 
-    def led_to(self, task: int) -> Iterator[object]:
-        """What the frames of a task lead to, tasks that they have and what they have weakly included.
+    def things(self) -> Iterator[object]:
+        """All objects that were looked at."""
+        return itertools.islice(self._things, self._first, None)
+
+    def leading_to(self, labels: Mapping[int, Collection[int]]) -> Mapping[int, set[int]]:
+        """To which of some labels an object leads, tasks that it has and what it has weakly included.
 
         Args:
-            task: The `id` of one of the tasks given.
+            labels: By the `id` of an object, the labels that it has.
 
-        Yields:
-            The objects, the task first.
+        Returns:
+            By the `id` of each object that leads to one, or is it, two of these labels or the only one: two
+            tell whether there is another than a given one, and no more keeps the time linear.
         """
-        start = self._at[task]
-        seen = {start}
-        ahead = [start]
+        things, found = self._things, dict[int, set[int]]()
+        ahead = [(self._at[key], label) for key, many in labels.items() if key in self._at for label in many]
         while ahead:
-            position = ahead.pop()
-            yield self._things[position]
-            for target in (*self._inside[position], *self._weak_of.get(position, ())):
-                if target not in seen and target >= self._first:
-                    seen.add(target)
-                    ahead.append(target)
+            position, label = ahead.pop()
+            known = found.setdefault(id(things[position]), set())
+            if len(known) < 2 and label not in known:
+                known.add(label)
+                ahead += [(other, label) for other in self._leading.get(position, ())]
+        return found
+
+    @functools.cached_property
+    def _leading(self) -> Mapping[int, list[int]]:
+        """For each object, by position, those that refer to it."""
+        found: dict[int, list[int]] = {}
+        for targets in (enumerate(self._inside), self._weak_of.items()):
+            for position, inside in targets:
+                for target in inside:
+                    if position >= self._first:
+                        found.setdefault(target, []).append(position)
+        return found
 
     def cancellable(self, stuck: Collection[int], reachable: Collection[int]) -> set[int]:
         """The stuck tasks in a timeout, a cancel scope or a group of tasks that somebody else can reach.
