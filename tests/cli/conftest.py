@@ -1,6 +1,7 @@
 """What the tests of the command line share."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,10 @@ def agraph(monkeypatch, capsys, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
     return CommandLine(monkeypatch, capsys)
+
+
+@pytest.fixture
+def folder():
+    """A folder whose path is short enough for a socket."""
+    with tempfile.TemporaryDirectory(prefix="ag") as name:
+        yield Path(name)

@@ -32,22 +32,22 @@ def idle():
         yield process
 
 
-def test_a_prepared_process_answers_on_its_socket(agraph, tmp_path):
-    with started(sys.executable, PREPARED, env={"AGRAPH_SOCKET": str(tmp_path / "its.sock")}) as process:
-        until((tmp_path / "its.sock").exists)
+def test_a_prepared_process_answers_on_its_socket(agraph, folder):
+    with started(sys.executable, PREPARED, env={"AGRAPH_SOCKET": str(folder / "its.sock")}) as process:
+        until((folder / "its.sock").exists)
         assert agraph(f"capture {process.pid} --max-tasks 2").code == 0
-        assert f"by a thread of its own, over {tmp_path}/its.sock\n" in agraph.err
+        assert f"by a thread of its own, over {folder}/its.sock\n" in agraph.err
         assert "left out: 1 of 3 tasks" in agraph.out
-        assert agraph(f"capture {process.pid} --via socket --socket {tmp_path}/its.sock").code == 0
+        assert agraph(f"capture {process.pid} --via socket --socket {folder}/its.sock").code == 0
     assert "Deadlock: t1 and t2 wait for each other" in agraph.out
 
 
-def test_its_socket_in_the_usual_place_is_found(agraph, tmp_path):
-    (tmp_path / "run").mkdir(mode=0o700)
+def test_its_socket_in_the_usual_place_is_found(agraph, folder):
+    (folder / "run").mkdir(mode=0o700)
     with started(
-        sys.executable, PREPARED, env={"AGRAPH_SOCKET": "1", "XDG_RUNTIME_DIR": f"{tmp_path}/run"}
+        sys.executable, PREPARED, env={"AGRAPH_SOCKET": "1", "XDG_RUNTIME_DIR": f"{folder}/run"}
     ) as process:
-        until(lambda: list(tmp_path.glob("run/agraph-*/*.sock")))
+        until(lambda: list(folder.glob("run/agraph-*/*.sock")))
         assert agraph(f"capture {process.pid} --via socket").code == 0
     assert "Deadlock: t1 and t2 wait for each other" in agraph.out
 

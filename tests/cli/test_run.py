@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 import venv
 from pathlib import Path
 
@@ -15,13 +14,6 @@ from agraph_cli.errors import CommandError
 
 pytestmark = pytest.mark.skipif(not HAS_UNIX, reason="no such signals or sockets here")
 UNPREPARED = PROGRAMS / "unprepared.py"
-
-
-@pytest.fixture
-def folder():
-    """A folder whose path is short enough for a socket."""
-    with tempfile.TemporaryDirectory(prefix="ag") as name:
-        yield Path(name)
 
 
 def script(path, first, text=""):
@@ -92,7 +84,8 @@ def test_the_exit_code_and_the_output_are_those_of_the_program(folder):
 )
 def test_mistakes(folder, words, message):
     (folder / "app.py").write_text("raise AssertionError('it is not to be run')")
-    result = run(folder, *words)
+    (folder / "python").symlink_to(sys.executable)
+    result = run(folder, *words, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("error: ")
     assert message in result.stderr
