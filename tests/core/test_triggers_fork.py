@@ -106,7 +106,7 @@ def test_a_child_that_becomes_another_program_leaves_nothing(folder):
         agraph.install(socket=True)
         for _ in range(3):
             subprocess.run([sys.executable, "-c", "pass"], preexec_fn=os.getpid, check=True)
-        print(os.listdir(os.environ["XDG_RUNTIME_DIR"] + f"/agraph-{os.geteuid()}"))
+        print(os.listdir(os.environ["XDG_RUNTIME_DIR"] + f"/agraph-{os.geteuid()}"), flush=True)
         os.execv(sys.executable, [sys.executable, "-c", "import agraph; agraph.install(socket=True); print(1)"])
     """
     result = subprocess.run(
