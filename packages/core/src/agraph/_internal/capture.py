@@ -24,6 +24,7 @@ from agraph._internal.parties import find_parties
 from agraph._internal.process import this_process
 from agraph._internal.prove_idle import nothing_can_happen
 from agraph._internal.resources import Resources
+from agraph._internal.spans import note_spans
 from agraph._internal.structural import connect_declared
 from agraph._internal.task_rows import Facts, LoopFacts, TaskReader, current_tasks
 from agraph._internal.version import __version__
@@ -141,6 +142,7 @@ class _Work:
             self._try("acquires", infer_holders, self.builder, self._resources, facts)
             self._try("resources", holdings.connect, facts)
             self._try("groups", note_parents, self.builder, facts)
+            self._try("spans", note_spans, self.builder, facts)
             self._unnamed += self._try("names", name_resources, self.builder, self._resources, facts) or ()
             self._try("structural", connect_declared, self.builder, facts, self._resources.plain)
             parties = self._try(
