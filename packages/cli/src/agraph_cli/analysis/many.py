@@ -7,11 +7,13 @@ that a task waits in the same way twice does not prove that it never moved in be
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agraph.reduction import comparable, free, rank, same_process, wait_key, waits_of, went_on
 from agraph_cli.analysis.model import Analysis, History, Lifted
 from agraph_cli.analysis.predict import predict
+from agraph_cli.analysis.processes import across, raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -52,7 +54,16 @@ def together(analyses: Sequence[SnapshotAnalysis], reanalyze: Reanalyze) -> Anal
         histories.append(History(members, _seconds(members), _still(members), sightings))
     pairs = zip(groups, chained, strict=True)
     notes = tuple(note for group, chains in pairs for note in _left_out(done, group, chains))
-    return Analysis(tuple(done), tuple(histories), tuple(lifted), predict(done), tuple(again), notes)
+    joint = across(done, reanalyze)
+    predicted = predict(done)
+    if joint is not None:
+        done = [raised(one, joint) for one in done]
+        by_graph = {id(one.graph): one for one in done}
+        histories = [
+            replace(one, snapshots=tuple(by_graph[id(member.graph)] for member in one.snapshots))
+            for one in histories
+        ]
+    return Analysis(tuple(done), tuple(histories), tuple(lifted), predicted, tuple(again), notes, joint)
 
 
 def _by_process(done: Sequence[SnapshotAnalysis]) -> list[list[int]]:

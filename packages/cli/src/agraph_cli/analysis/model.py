@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -197,6 +198,35 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True)
+class Across:
+    """Processes that wait for each other, as one.
+
+    Attributes:
+        one: The analysis of a snapshot made of theirs, whose ids are positions. Its deadlocks are those that
+            involve several processes.
+        parts: The analysis of each process alone.
+        starts: Where the nodes of each begin.
+    """
+
+    one: SnapshotAnalysis
+    parts: tuple[SnapshotAnalysis, ...]
+    starts: tuple[int, ...]
+
+    def origin(self, node: Node) -> tuple[SnapshotAnalysis, Node]:
+        """Where a node comes from.
+
+        Args:
+            node: A node of the snapshot of all.
+
+        Returns:
+            The analysis of its process, and the node there.
+        """
+        number = bisect_right(self.starts, node.id) - 1
+        part = self.parts[number]
+        return part, part.snapshot.nodes[node.id - self.starts[number]]
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """The analysis of one or more snapshots.
 
@@ -207,6 +237,7 @@ class Analysis:
         predicted: Deadlocks that the order of locks makes possible and that no snapshot shows.
         again: Deadlocks that another snapshot of the same process shows as well; that one is reported.
         notes: What could not be compared, a sentence each.
+        across: Processes that wait for each other; None where none does.
     """
 
     snapshots: tuple[SnapshotAnalysis, ...]
@@ -215,6 +246,7 @@ class Analysis:
     predicted: tuple[Predicted, ...] = ()
     again: tuple[Deadlock, ...] = ()
     notes: tuple[str, ...] = ()
+    across: Across | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -227,7 +259,7 @@ class Analysis:
         again = {id(deadlock) for deadlock in self.again}
         found = [
             (one, deadlock)
-            for one in self.snapshots
+            for one in (*self.snapshots, *([self.across.one] if self.across else []))
             for deadlock in one.deadlocks
             if id(deadlock) not in again
         ]

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from agraph.reduction import VERDICTS
-from agraph_cli.analysis.names import is_machinery, plural
+from agraph_cli.analysis.names import is_machinery, listed, plural
 from agraph_cli.analysis.survey import survey
 from agraph_cli.report.findings import below_orphans
 from agraph_cli.report.many import did_not_move, together
@@ -56,7 +56,9 @@ def full(analysis: Analysis, style: Style) -> Iterator[str]:
     says = {id(one): Sentences(one, style) for one, _ in shown}
     for one, deadlock in shown:
         moved = did_not_move(analysis, deadlock)
-        yield from deadlock_report(one, deadlock, says[id(one)], moved, several=len(analysis.snapshots) > 1)
+        where = _joint_name(analysis, one, style)
+        several = len(analysis.snapshots) > 1
+        yield from deadlock_report(one, deadlock, says[id(one)], moved, where, several=several)
     yield from _not_shown(len(found), "deadlocks", style)
     if len(found) > len(shown):
         yield ""
@@ -87,7 +89,13 @@ def _overview(analysis: Analysis, style: Style) -> Iterator[str]:
 
 
 def deadlock_report(
-    one: SnapshotAnalysis, deadlock: Deadlock, say: Sentences, moved: str = "", *, several: bool
+    one: SnapshotAnalysis,
+    deadlock: Deadlock,
+    say: Sentences,
+    moved: str = "",
+    where: str = "",
+    *,
+    several: bool,
 ) -> Iterator[str]:
     """The report on one deadlock.
 
@@ -96,6 +104,7 @@ def deadlock_report(
         deadlock: The deadlock.
         say: Says things about that snapshot.
         moved: For how long it was seen, a sentence without a full stop; may be empty.
+        where: What to call the snapshot if not by its path and process; may be empty.
         several: Whether to name the snapshot.
 
     Yields:
@@ -103,7 +112,7 @@ def deadlock_report(
     """
     style = say.style
     if several:
-        yield style.paint(f"In {_name(one, style)}:", "strong")
+        yield style.paint(f"In {where or _name(one, style)}:", "strong")
     yield style.paint(say.headline(deadlock), ROLES[deadlock.certainty])
     yield ""
     told = deadlock.hops if style.limit is None else deadlock.hops[: max(style.limit, _MOST_HOPS)]
@@ -202,6 +211,8 @@ def _besides(analysis: Analysis, style: Style) -> Iterator[str]:
         return
     # Of several, those are worth a look that have no deadlock to show and yet are not all live.
     earlier = {id(one.graph) for history in analysis.histories for one in history.snapshots[:-1]}
+    if analysis.across and analysis.across.one.deadlocks:
+        earlier |= {id(one.graph) for one in analysis.across.parts}  # told above
     found = [
         one
         for one in analysis.snapshots
@@ -314,6 +325,13 @@ def _name(one: SnapshotAnalysis, style: Style) -> str:
     path = "standard input" if one.path == "-" else one.path
     names = [style.file(name) for name in (path, process.argv0) if name]
     return ", ".join([*names, clean(f"pid {process.pid}{host}")])
+
+
+def _joint_name(analysis: Analysis, one: SnapshotAnalysis, style: Style) -> str:
+    """What to call several processes together; empty for the analysis of a single one."""
+    if analysis.across is None or analysis.across.one is not one:
+        return ""
+    return f"{listed([_name(part, style) for part in analysis.across.parts])}, which wait for each other"
 
 
 def _moment(at: float) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from agraph import Node
     from agraph.reduction import Hop
-    from agraph_cli.analysis.model import Analysis, Deadlock, Orphan, SnapshotAnalysis
+    from agraph_cli.analysis.model import Across, Analysis, Deadlock, Orphan, SnapshotAnalysis
     from agraph_cli.report.style import Style
 
 SCHEMA = "agraph.analysis/1"
@@ -37,10 +37,14 @@ def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[s
         The object; `verdict` is None when there was nothing to analyse.
     """
     tables = [_Rows(one) for one in analysis.snapshots]
+    across = analysis.across
     return {
         "schema": SCHEMA,
         "verdict": analysis.verdict if analysis.snapshots else None,
-        "deadlocks": [deadlock_row(one, found) for one, found in analysis.deadlocks],
+        "deadlocks": [
+            _Rows(one, across if across and one is across.one else None).deadlock(found)
+            for one, found in analysis.deadlocks
+        ],
         "tasks": [row for table in tables for row in table.tasks()],
         "lock_order": lock_order(analysis),
         "predicted": predicted(analysis),
@@ -79,10 +83,11 @@ def snapshot_row(one: SnapshotAnalysis) -> dict[str, Any]:
 
 
 class _Rows:
-    """The rows of one snapshot."""
+    """The rows of one snapshot, or of several processes together."""
 
-    def __init__(self, one: SnapshotAnalysis) -> None:
+    def __init__(self, one: SnapshotAnalysis, across: Across | None = None) -> None:
         self.one = one
+        self.across = across
 
     def deadlock(self, deadlock: Deadlock) -> dict[str, Any]:
         return {
@@ -95,7 +100,10 @@ class _Rows:
         }
 
     def _task(self, node: Node, verdict: str) -> dict[str, Any]:
-        return {"process": self.one.process, "id": node.id, "name": node.name, "verdict": verdict}
+        one = self.one
+        if self.across is not None:
+            one, node = self.across.origin(node)
+        return {"process": one.process, "id": node.id, "name": node.name, "verdict": verdict}
 
     def _hop(self, hop: Hop) -> dict[str, Any]:
         snapshot = self.one.snapshot

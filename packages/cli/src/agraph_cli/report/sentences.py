@@ -34,7 +34,7 @@ def _verb(waiter: Node, kind: str) -> str:
     if kind == "loop":
         return "needs its loop,"
     if kind == "bridge":
-        return "is resolved by"
+        return "is answered by" if waiter.kind == "io" else "is resolved by"
     if kind == "thread":
         return {"loop": "runs in", "future": "is computed by"}.get(waiter.kind, "needs")
     return "waits for" if waiter.kind in {"task", "thread", "future"} else "needs"

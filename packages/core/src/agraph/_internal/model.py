@@ -153,7 +153,8 @@ class Capture:
         start_monotonic: Start, seconds on the process's monotonic clock.
         end_monotonic: End, likewise.
         pause_ms: For how long the thread that captured was kept busy, in milliseconds.
-        where: `loop` when taken by the thread of the (only) loop, so nothing ran meanwhile; `thread` else.
+        where: `loop` when taken by the thread of the (only) loop, so nothing ran meanwhile; `thread` else;
+            `processes` for several snapshots that were made one.
         thread: Name of the thread that captured.
         consistent: Whether all that waits in it waited at one instant. What was seen to move while the
             snapshot was taken is shown as able to proceed.

@@ -52,7 +52,9 @@ def assumptions(
 
 def _one_moment(snapshot: Snapshot) -> Iterator[str]:
     capture = snapshot.capture
-    if not capture.consistent:
+    if capture.where == "processes":
+        yield "all of it was true at one moment, although the processes were captured one after the other"
+    elif not capture.consistent:
         yield "all of it was true at one moment, although the program ran while it was captured"
     elif capture.where != "loop" or len(of_kind(snapshot.nodes, "loop")) > 1:
         by = f"thread {capture.thread}" if capture.thread else "another thread"
