@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 import socket
 import sys
 
@@ -65,7 +66,8 @@ def test_two_services_that_wait_for_each_other(agraph, ledgers):
     assert "Possible deadlock: 4 tasks wait for each other; 2 more tasks wait behind them.\n" in agraph.out
     assert f"waits for lock ledger of {one} " in agraph.out
     assert f"held by transfer of {two}, taken at " in agraph.out
-    assert f"is answered by Task-5 of {two} (inferred)\n" in agraph.out
+    assert re.search(rf"I/O #\d+ is answered by Task-\d+ of {two} \(inferred\)\n", agraph.out)
+    assert "does not tell" not in agraph.out
     assert "although the processes were captured one after the other\n" in agraph.out
     assert "send the request before they are" in " ".join(agraph.out.split())
     for alone in ("0.json", "1.json"):
@@ -73,10 +75,9 @@ def test_two_services_that_wait_for_each_other(agraph, ledgers):
     assert agraph("analyze 0.json 1.json --format json").code == 0
     (deadlock,) = json.loads(agraph.out)["deadlocks"]
     host = json.loads(agraph.out)["snapshots"][0]["process"].partition(":")[0]
-    names = {(task["process"], task["name"]) for task in deadlock["tasks"]}
-    assert names == {
-        (f"{host}:{process.pid}", name) for process in ledgers for name in ("transfer", "Task-5")
-    }
+    names = [(task["process"], task["name"]) for task in deadlock["tasks"]]
+    assert {process for process, _ in names} == {f"{host}:{process.pid}" for process in ledgers}
+    assert [name for _, name in names].count("transfer") == 2
     assert deadlock["certainty"] == "possible"
     for form in ("html", "sarif", "tree", "table", "dot", "mermaid"):
         assert agraph(f"analyze 0.json 1.json --format {form}").code == 0, agraph.err

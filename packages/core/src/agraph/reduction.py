@@ -9,8 +9,8 @@ which tasks a later snapshot shows to have moved, and `free` lets these proceed 
 verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or read here, and `import agraph`
 does not import this module.
 
-`of_kind`, `set_in`, `values_in`, `edges_of_kind` and `positions_of` look into the columns of a snapshot that was
-read, where going through its nodes would make an object for each.
+`of_kind`, `set_in`, `values_in`, `edges_of_kind` and `positions_of` look into the columns of a snapshot that
+was read, where going through its nodes would make an object for each.
 """
 
 from agraph._internal.merge import How, comparable, free, same_process, wait_key, waits_of, went_on

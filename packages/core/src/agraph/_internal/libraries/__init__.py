@@ -76,13 +76,13 @@ class Adapter(NamedTuple):
     holding: Callable[[Any, WhoHas], Holding | None] = _nobody_knows
 
 
-# The module that has to be imported, and the file of the adapter. The order does not matter.
+# The file of the adapter, and the modules that have to be imported: its own, and others that it looks into.
 _ADAPTERS = {
-    "anyio._backends._asyncio": "anyio_",
-    "aiohttp.connector": "aiohttp_",
-    "redis.asyncio.connection": "redis_",
-    "httpcore._async.connection_pool": "httpcore_",
-    "asyncpg.pool": "asyncpg_",
+    "anyio_": ("anyio._backends._asyncio", "anyio._core._synchronization"),
+    "aiohttp_": ("aiohttp.connector",),
+    "redis_": ("redis.asyncio.connection",),
+    "httpcore_": ("httpcore._async.connection_pool", "anyio._backends._asyncio"),
+    "asyncpg_": ("asyncpg.pool",),
 }
 _loaded: dict[str, Adapter | None] = {}
 _kept: list[CodeType] = []
@@ -94,19 +94,21 @@ def active() -> tuple[list[Adapter], list[str]]:
     Returns:
         The adapters, and the names of the libraries that are not as their adapter expects.
     """
-    for name, adapter in _ADAPTERS.items():
-        module = sys.modules.get(name)
-        if name not in _loaded and module is not None and not _is_being_imported(module):
-            _loaded[name] = _load(adapter, module)
+    for name, needed in _ADAPTERS.items():
+        modules = [sys.modules.get(module) for module in needed]
+        if name not in _loaded and not any(
+            module is None or _is_being_imported(module) for module in modules
+        ):
+            _loaded[name] = _load(name, modules[0])
     found = [adapter for adapter in _loaded.values() if adapter is not None]
-    return found, [name.partition(".")[0] for name, adapter in _loaded.items() if adapter is None]
+    return found, [name.rstrip("_") for name, adapter in _loaded.items() if adapter is None]
 
 
 def _is_being_imported(module: ModuleType) -> bool:
     return bool(getattr(module.__spec__, "_initializing", False))
 
 
-def _load(name: str, module: ModuleType) -> Adapter | None:
+def _load(name: str, module: ModuleType | None) -> Adapter | None:
     try:
         adapter: Adapter = import_module(f"{__name__}.{name}").load(module)
     except Exception:  # noqa: BLE001 - another version of the library may be anything
