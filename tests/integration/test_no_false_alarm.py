@@ -109,6 +109,8 @@ class Program:
         self.event = asyncio.Event()
         tasks = [asyncio.create_task(self.works(f"task-{n}"), name=f"task-{n}") for n in range(8)]
         self.loop, self.tasks = asyncio.get_running_loop(), tasks
+        if self.random.random() < 0.5 and hasattr(asyncio, "eager_task_factory"):
+            self.loop.set_task_factory(asyncio.eager_task_factory)
         self.started.set()
         await asyncio.wait(tasks)  # without a timeout: it is stuck as soon as one of them is
 
@@ -143,9 +145,15 @@ class Program:
             self.gathers,
             self.races,
         ]
-        choices += [self.shields, self.groups, self.notifies]
+        choices += [self.shields, self.groups, self.notifies, self.cancels]
         if self.private:
-            choices = [self.privately] * 3 + [self.shields, self.gathers, self.races, self.groups]
+            choices = [self.privately] * 3 + [
+                self.shields,
+                self.gathers,
+                self.races,
+                self.groups,
+                self.cancels,
+            ]
         await self.random.choice(choices)(depth)
 
     async def deeper(self, depth):
@@ -220,6 +228,14 @@ class Program:
             self.condition.notify()
             if self.random.random() < 0.3:
                 await self.condition.wait()
+
+    async def cancels(self, depth):
+        """Cancel a task that could go on by itself."""
+        child = asyncio.create_task(asyncio.sleep(1000), name="sleeper")
+        await self.deeper(min(depth, 1))
+        child.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await child
 
     async def privately(self, depth):
         """Wait for something that few others know."""
