@@ -83,6 +83,26 @@ def test_a_span_inside_of_another_has_no_caller_in_another_process():
     assert sorted(found) == ["span_id", "trace_id"]
 
 
+@pytest.mark.parametrize("way", ["with", "variable"])
+def test_a_span_inside_of_the_one_that_answers(way):
+    async def answers():
+        if way == "variable":
+            span = TRACER.start_span("answer", context=received(headers))
+            with trace.use_span(span):
+                await works()
+        else:
+            with TRACER.start_as_current_span("answer", context=received(headers)):
+                await works()
+
+    async def works():
+        with TRACER.start_as_current_span("step"), TRACER.start_as_current_span("query"):
+            await forever()
+
+    headers, trace_id, span_id = sent_by(TRACER.start_span("caller"))
+    found = details(run(captured(("worker", answers()))), "worker")
+    assert (found["trace_id"], found["remote_parent_id"]) == (trace_id, span_id)
+
+
 def test_tasks_inherit_it():
     async def main():
         with TRACER.start_as_current_span("handler"):

@@ -9,17 +9,26 @@ Read from opentelemetry-api and -sdk 1.45; where the attributes have other names
 
 from __future__ import annotations
 
+import abc
+import contextlib
 import contextvars
 import gc
 import sys
+import types
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agraph._internal.futures import C_TASK, PY_FUTURE, PY_TASK, instance_dict
+from agraph._internal.futures import C_TASK, PY_FUTURE, PY_TASK, coroutine_of, instance_dict
 from agraph._internal.instances import attribute
+from agraph._internal.kinds import is_kind_of
+from agraph._internal.waits import values_in
+from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
     from agraph._internal.builder import Builder
     from agraph._internal.task_rows import Facts
+
+# Bounds of the search for the spans around a task's own: of nested spans, and of values in the frames.
+_DEEPEST, _MOST_VALUES = 100, 1_000
 
 _get_context = getattr(C_TASK, "get_context", None)  # since 3.12
 
@@ -37,6 +46,11 @@ class _Ids(NamedTuple):
     is_remote: bool
 
 
+class _Span(NamedTuple):
+    own: _Ids
+    parent: _Ids | None
+
+
 def note_spans(builder: Builder, facts: Facts) -> None:
     """Note the span of each task that has one: `trace_id`, `span_id` and, of a callee, `remote_parent_id`.
 
@@ -47,17 +61,31 @@ def note_spans(builder: Builder, facts: Facts) -> None:
     where = _where()
     if where is None:
         return
-    known: dict[int, dict[str, str]] = {}
+    spans: dict[int, _Span | None] = {}
+    callers: dict[int, _Ids | None] = {}
     for number, task in zip(facts.numbers, facts.tasks, strict=True):
         span = _span_of(task, where)
         if span is None:
             continue
-        found = known.get(id(span))
-        if found is None:
-            found = known[id(span)] = _described(span)
-        node = builder.nodes[number]
-        if found and node is not None:
-            builder.change(number, detail={**(node.detail or {}), **found})
+        if id(span) not in spans:
+            spans[id(span)] = _read(span)
+        known = spans[id(span)]
+        if known is None:
+            continue
+        if callers.get(id(span)) is None:  # a task that only inherited the span does not tell
+            callers[id(span)] = _caller(task, known)
+        _note(builder, number, known.own, callers[id(span)])
+
+
+def _note(builder: Builder, number: int, own: _Ids, caller: _Ids | None) -> None:
+    found = {"trace_id": f"{own.trace:032x}"}
+    if not own.is_remote:
+        found["span_id"] = f"{own.span:016x}"
+    if caller is not None:
+        found["remote_parent_id"] = f"{caller.span:016x}"
+    node = builder.nodes[number]
+    if node is not None:
+        builder.change(number, detail={**(node.detail or {}), **found})
 
 
 def _where() -> _Where | None:
@@ -87,17 +115,48 @@ def _context_of(task: object) -> contextvars.Context | None:
     return found if type(found) is contextvars.Context else None
 
 
-def _described(span: object) -> dict[str, str]:
-    own, parent = _ids(attribute(span, "_context")), _ids(attribute(span, "_parent"))
-    if own is None:
-        return {}
-    found = {"trace_id": f"{own.trace:032x}"}
-    # The span of a caller may be the current one itself, where nobody records an own one for the callee.
-    caller = own if own.is_remote else parent
-    if not own.is_remote:
-        found["span_id"] = f"{own.span:016x}"
-    if caller is not None and caller.is_remote:
-        found["remote_parent_id"] = f"{caller.span:016x}"
+def _read(span: object) -> _Span | None:
+    own = _ids(attribute(span, "_context"))
+    return None if own is None else _Span(own, _ids(attribute(span, "_parent")))
+
+
+def _caller(task: object, span: _Span) -> _Ids | None:
+    """The span in another process that a span is part of the answer to."""
+    if span.own.is_remote:
+        return span.own  # nobody records an own span for the answer
+    parent = span.parent
+    around: dict[int, _Span] | None = None
+    for _ in range(_DEEPEST):
+        if parent is None or parent.is_remote:
+            return parent
+        if around is None:
+            around = _spans_in(task)
+        outer = around.get(parent.span)
+        parent = None if outer is None else outer.parent
+    return None
+
+
+def _spans_in(task: object) -> dict[int, _Span]:
+    """The spans that the frames of a task have as variables, or in open `with` blocks, by their ids."""
+    base = getattr(sys.modules.get("opentelemetry.trace"), "Span", None)
+    found: dict[int, _Span] = {}
+    ahead: list[Any] = [value for link in chain(coroutine_of(task)) for value in values_in(link.owner)]
+    seen: set[int] = set()
+    for value in ahead:  # it grows meanwhile
+        kind = type(value)
+        if id(value) in seen or len(seen) > _MOST_VALUES:
+            continue
+        seen.add(id(value))
+        if kind is types.MethodType:
+            ahead.append(value.__self__)
+        elif kind is types.GeneratorType:
+            ahead += values_in(value)
+        elif is_kind_of(kind, (contextlib._GeneratorContextManagerBase,)):
+            ahead.append(attribute(value, "gen"))
+        elif type(base) is abc.ABCMeta and is_kind_of(kind, (base,)):
+            span = _read(value)
+            if span is not None:
+                found[span.own.span] = span
     return found
 
 
