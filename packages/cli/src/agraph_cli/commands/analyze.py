@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -84,8 +86,9 @@ def analyze(
             "--task goes with --format full only", hint="the JSON lists every task under `tasks`"
         )
     joined = source_option.Joined(source)
-    found = read(snapshots)
-    analysis = _analyze(found, joined)
+    with _without_collector():
+        found = read(snapshots)
+        analysis = _analyze(found, joined)
     joined.tell()
     for error in found.errors:
         terminal.complain(f"{error['path']}: {error['message']}", error["help"])
@@ -98,6 +101,18 @@ def analyze(
         else:
             terminal.write(lines(format_, analysis, style, found.errors), output)
     return _exit_code(analysis, found, fail_on)
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """All that is read and found stays until the end: looking for garbage in it takes a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _analyze(found: Read, joined: source_option.Joined) -> Analysis:

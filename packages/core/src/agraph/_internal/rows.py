@@ -85,6 +85,12 @@ def compact(values: list[Any], kinds: set[type]) -> Sequence[Any]:
         return values
 
 
+# The rows of short parts that were asked for last: kept for a moment, since a thousand snapshots of a hundred
+# tasks would take several times the memory of their columns.
+_LATEST: dict[tuple[int, int], tuple[Any, list[Any]]] = {}
+_SHORT, _MOST_LATEST = 500, 16
+
+
 class _Rows(Sequence[_Row]):
     """What a tuple of the rows would be: parts one after the other, each of columns."""
 
@@ -115,6 +121,8 @@ class _Rows(Sequence[_Row]):
             raise IndexError(index)
         part = bisect_right(self._starts, index) - 1
         at = index - self._starts[part]
+        if self._starts[part + 1] - self._starts[part] <= _SHORT:
+            return self._made(part)[at]
         if part not in self._known:
             self._known[part] = self._columns(part)
         cells = [next(one) if type(one) is repeat else one[at] for one in self._known[part]]
@@ -123,11 +131,23 @@ class _Rows(Sequence[_Row]):
     def __iter__(self) -> Iterator[_Row]:
         return chain.from_iterable(map(self.part, range(len(self._starts) - 1)))
 
+    def _made(self, part: int) -> list[_Row]:
+        """All rows of a short part: making them at once takes as long as making five of them one by one."""
+        key = (id(self), part)
+        made = _LATEST.get(key)
+        if made is None or made[0] is not self:
+            if len(_LATEST) >= _MOST_LATEST:
+                _LATEST.clear()
+            made = _LATEST[key] = (self, list(self.part(part)))
+        rows: list[_Row] = made[1]
+        return rows
+
     def part(self, part: int) -> Iterator[_Row]:
         """The rows of one part."""
-        size = self._starts[part + 1] - self._starts[part]
-        rows = zip(range(size), *self._columns(part), strict=False)
-        return (tuple.__new__(self._kind, row[1:]) for row in rows)
+        if self._starts[part + 1] == self._starts[part]:
+            return iter(())
+        # One column at least is no endless `repeat`: the ids of nodes, the ends of edges.
+        return map(tuple.__new__, repeat(self._kind), zip(*self._columns(part), strict=False))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (tuple, _Rows)):

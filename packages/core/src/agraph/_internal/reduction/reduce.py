@@ -157,9 +157,10 @@ def levels(graph: WaitGraph) -> Levels:
     cancellation.end_groups(generous)
     level = _levels(strict.live, timed.live, generous.live)
     stuck = list(compress(range(size), level))
-    timed.force([node for node in stuck if level[node] == 3])
-    strict.force([node for node in stuck if level[node] >= 2])
     states = {3: generous, 2: timed, 1: strict}
+    for value in (2, 1):
+        if value in level:  # nobody asks for the others
+            states[value].force([node for node in stuck if level[node] > value])
     own = bytearray(size)
     for node in stuck:
         if not states[level[node]].live[node]:
