@@ -49,9 +49,9 @@ class Successors(Mapping[int, "Sequence[int]"]):
         count = array("q", bytes(8 * (len(nodes) + 1)))
         for by in waiter:
             count[place[by] + 1] += 1
-        self.nodes = nodes
-        self.start = array("q", accumulate(count))
-        self.to = array("q", bytes(8 * len(waiter)))
+        self.nodes: array[int] = nodes
+        self.start: array[int] = array("q", accumulate(count))
+        self.to: array[int] = array("q", bytes(8 * len(waiter)))
         fill = array("q", self.start)
         for by, node in zip(waiter, awaited, strict=True):
             index = place[by]
