@@ -6,7 +6,6 @@ probable, and the lock stays open. Only asked for what somebody waits for and wh
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import contextlib
 import types
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from agraph._internal.frame_locals import read_locals
 from agraph._internal.futures import instance_dict
-from agraph._internal.instances import NOTHING, attribute, class_attribute, item, mangled
+from agraph._internal.instances import NOTHING, class_attribute
 from agraph._internal.kinds import is_kind_of
 from agraph._internal.model import Site
+from agraph._internal.resolving import things_of
 from agraph._internal.source import Sources
 
 if TYPE_CHECKING:
@@ -132,10 +132,10 @@ class _Inference:
         variables = read_locals(frame, owner)
         taken: list[Taken] = []
         for one in acquired:
-            thing = _resolve(one.expression, variables, frame.f_globals, code)
-            if not _given_back(thing, inner):
-                site = Site(code.co_filename, code.co_qualname, one.line)
-                taken += ((lock, site) for lock in self._behind(thing))
+            for thing in things_of(one, variables, frame.f_globals, code, owner):
+                if not _given_back(thing, inner):
+                    site = Site(code.co_filename, code.co_qualname, one.line)
+                    taken += ((lock, site) for lock in self._behind(thing))
         return taken
 
     def _behind(self, thing: object) -> list[object]:
@@ -161,8 +161,8 @@ class _Inference:
         function: Any = method
         code: types.CodeType = function.__code__
         itself = {code.co_varnames[0]: thing} if code.co_argcount else {}
-        found = (_resolve(one.expression, itself, function.__globals__, code) for one in acquired)
-        return [inner for inner in found if inner is not NOTHING]
+        found = (things_of(one, itself, function.__globals__, code, None) for one in acquired)
+        return [inner for several in found for inner in several if inner is not NOTHING]
 
     def _through(self, manager: object) -> list[object]:
         """The locks that a manager of the application has taken when its block was entered."""
@@ -189,38 +189,3 @@ def _given_back(thing: object, inner: Standing | None) -> bool:
         and issubclass(type(thing), locks.Condition)
         and inner.frame.f_code in (locks.Condition.wait.__code__, locks.Condition.wait_for.__code__)
     )
-
-
-def _resolve(
-    expression: ast.expr, variables: dict[str, Any], namespace: dict[str, Any], code: types.CodeType
-) -> object:
-    """The object that `a.b[c]` is, if reading it runs no code; else NOTHING."""
-    steps: list[ast.Attribute | ast.Subscript] = []
-    while isinstance(expression, (ast.Attribute, ast.Subscript)):
-        steps.append(expression)
-        expression = expression.value
-    if not isinstance(expression, ast.Name):
-        return NOTHING
-    thing = _variable(expression.id, variables, namespace)
-    for step in reversed(steps):
-        if thing is NOTHING:
-            break
-        if isinstance(step, ast.Attribute):
-            thing = attribute(thing, _mangled(step.attr, code))
-        elif isinstance(step.slice, ast.Constant):
-            thing = item(thing, step.slice.value)
-        elif isinstance(step.slice, ast.Name):
-            thing = item(thing, _variable(step.slice.id, variables, namespace))
-        else:
-            thing = NOTHING
-    return thing
-
-
-def _variable(name: str, variables: dict[str, Any], namespace: dict[str, Any]) -> object:
-    return variables[name] if name in variables else namespace.get(name, NOTHING)
-
-
-def _mangled(name: str, code: types.CodeType) -> str:
-    """An attribute as it is stored, when the function is a method."""
-    scopes = code.co_qualname.split(".")
-    return mangled(name, scopes[-2]) if len(scopes) > 1 else name

@@ -31,10 +31,15 @@ class Acquired(NamedTuple):
     Attributes:
         expression: The X.
         line: The line.
+        members: What X comes from, where it is the variable of a `for` loop around that line: each of them
+            was acquired.
+        inside: Whether that loop still goes on: then those before the present one were.
     """
 
     expression: ast.expr
     line: int
+    members: ast.expr | None = None
+    inside: bool = False
 
 
 class _Suite(NamedTuple):
@@ -66,6 +71,11 @@ class _Body(NamedTuple):
 
     events: list[_Event]
     suites: list[_Suite]
+    loops: list[ast.For]
+
+    def loop_of(self, event: _Event) -> ast.For | None:
+        """The loop that an event stands in whose variable it is about."""
+        return next((loop for loop in self.loops if _is_about(event, loop)), None)
 
 
 class Sources:
@@ -136,8 +146,29 @@ def _open_at(body: _Body, position: Position) -> list[Acquired]:
         elif event.kind == "release":
             found.pop(event.text, None)
         else:
-            found = {text: one for text, one in found.items() if _root(one.expression) != event.text}
-    return [Acquired(event.expression, event.last[0]) for event in found.values()]
+            found = {text: one for text, one in found.items() if root_of(one.expression) != event.text}
+    acquired = []
+    for event in found.values():
+        loop = body.loop_of(event)
+        ended = loop is not None and position > _last(loop)
+        acquired.append(Acquired(event.expression, event.last[0], loop.iter if loop and ended else None))
+    return acquired + _before(body, position)
+
+
+def _before(body: _Body, position: Position) -> list[Acquired]:
+    """What the loops around a position have acquired in earlier rounds."""
+    found = []
+    for loop in body.loops:
+        if _first(loop.body[0]) <= position <= _last(loop.body[-1]):
+            events = [event for event in body.events if event.kind != "assign" and _is_about(event, loop)]
+            if {event.kind for event in events} == {"acquire"}:
+                found += [Acquired(one.expression, one.last[0], loop.iter, inside=True) for one in events]
+    return found
+
+
+def _is_about(event: _Event, loop: ast.For) -> bool:
+    inside = _first(loop.body[0]) <= event.first <= _last(loop.body[-1])
+    return inside and isinstance(loop.target, ast.Name) and root_of(event.expression) == loop.target.id
 
 
 def _is_elsewhere(event: _Event, here: set[_Suite], taken: set[_Choice], *, at_end: bool) -> bool:
@@ -156,7 +187,7 @@ def _is_elsewhere(event: _Event, here: set[_Suite], taken: set[_Choice], *, at_e
     return False
 
 
-def _root(expression: ast.expr) -> str:
+def root_of(expression: ast.expr) -> str:
     """The variable at the start of `a.b[c]`; empty for anything else."""
     while isinstance(expression, (ast.Attribute, ast.Subscript)):
         expression = expression.value
@@ -171,7 +202,7 @@ def _body_of(code: types.CodeType) -> _Body:
     positions = list(_positions(code))
     function = _parsed(code, max((end for _line, end, *_columns in positions if end), default=0))
     if function is None:
-        return _Body([], [])
+        return _Body([], [], [])
     body = _read(function)
     # Every call must end where some instruction says that it ends; without columns (-X no_debug_ranges) the
     # line has to do.
@@ -180,7 +211,7 @@ def _body_of(code: types.CodeType) -> _Body:
     has_columns = any(column is not None for _end, column in ends)
     for event in body.events:
         if event.kind != "assign" and not (event.last in ends if has_columns else event.last[0] in lines):
-            return _Body([], [])
+            return _Body([], [], [])
     return body
 
 
@@ -243,7 +274,7 @@ class _Ahead(NamedTuple):
 
 def _read(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Body:
     """All events of a function in the order of its text, without those of functions inside of it."""
-    body = _Body([], [])
+    body = _Body([], [], [])
     ahead: list[_Ahead] = [_Ahead(node) for node in function.body]
     while ahead:
         node, path, awaited, among = ahead.pop()
@@ -253,6 +284,8 @@ def _read(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Body:
         event = _event(node, path, awaited=awaited)
         if event is not None:
             body.events.append(event)
+        if isinstance(node, ast.For):
+            body.loops.append(node)
         suites = _suites(node, among)
         body.suites.extend(suites.values())
         for name, value in ast.iter_fields(node):
