@@ -78,6 +78,11 @@ async def takes(lock):
         pass
 
 
+async def wants(lock):
+    """Wait for a lock by a bare `acquire`."""
+    await lock.acquire()
+
+
 async def taken(*locks):
     """Take locks and keep them."""
     for lock in locks:
