@@ -96,9 +96,13 @@ def _download(requirement: str, directory: Path, *, sdist: bool) -> Path:
     kinds = [["--no-binary", name]] if sdist else [["--only-binary", ":all:"], []]
     done = None
     for extra in kinds:
-        command = [*_pip(), "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
+        # The files are read, not run: whether this interpreter could run them does not matter.
+        command = [*_pip(), "download", "--quiet", "--no-deps", "--ignore-requires-python"]
         done = subprocess.run(
-            [*command, "-d", str(directory), *extra, requirement], capture_output=True, text=True, check=False
+            [*command, "--disable-pip-version-check", "-d", str(directory), *extra, requirement],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         archives = sorted(directory.iterdir())
         if done.returncode == 0 and archives:

@@ -13,7 +13,7 @@ import libcst as cst
 
 from agraph_static._internal.expressions import tuple_fields
 from agraph_static._internal.scopes import Assignment, Binding, Call, Class, Function
-from agraph_static._internal.tree import Positions, children, dotted
+from agraph_static._internal.tree import EMPTY, Positions, children, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,16 +165,16 @@ class _Builder:
         module = self.module
         stack: list[tuple[cst.CSTNode, Function, Class | None]] = [(module.tree, module.body, None)]
         parents = module.parents
+        push = stack.append
         while stack:
             node, function, owner = stack.pop()
             handler = _HANDLERS.get(type(node))
             if handler is not None:
                 function, owner = handler(self, node, function, owner)
-            below = children(node)
-            for child in below:
+            for child in reversed(children(node)):
                 parents[id(child)] = node
-            below.reverse()
-            stack.extend((child, function, owner) for child in below)
+                if type(child) not in EMPTY:  # half of all nodes are names
+                    push((child, function, owner))
 
     # Handlers return the function and class that hold for the nodes below.
 

@@ -61,18 +61,38 @@ class _Builder:
         """The node for an expression, a pattern or a statement; it is filled later. None for None."""
         if source is None:
             return None
-        if isinstance(source, ast.Constant):
-            return self.constant(source)
-        known = _FILLERS.get(type(source))
-        node = _new(known[0] if known is not None else cst.Pass)  # no rule looks into patterns and such
-        self.places[id(node)] = source
+        kind = type(source)
+        if kind is ast.Name:  # half of all nodes are names
+            leaf: cst.CSTNode = _new(cst.Name)
+            _set(leaf, "value", source.id)  # type: ignore[attr-defined]
+            self.places[id(leaf)] = source
+            return leaf
+        if kind is ast.Constant:
+            return self.constant(source)  # type: ignore[arg-type]
+        known = _FILLERS.get(kind)
+        node: cst.CSTNode = _new(
+            cst.Pass if known is None else known[0]
+        )  # no rule looks into patterns and such
         if known is not None:
             self.pending.append((source, node))
+        self.places[id(node)] = source
         return node
 
     def constant(self, source: ast.Constant) -> cst.CSTNode:
-        kind = _CONSTANTS.get(type(source.value), cst.Name)
-        return self.make(kind, source, **({} if kind is cst.Ellipsis else {"value": repr(source.value)}))
+        value = source.value
+        kind = _CONSTANTS.get(type(value), cst.Name)
+        node = _new(kind)
+        if kind is not cst.Ellipsis:
+            _set(node, "value", repr(value))
+        self.places[id(node)] = source
+        return node
+
+    def leaf(self, text: str, source: ast.AST) -> cst.Name:
+        """A name that stands for (a part of) a node of the standard parser."""
+        node = _new(cst.Name)
+        _set(node, "value", text)
+        self.places[id(node)] = source
+        return node
 
     def nodes(self, sources: Sequence[ast.AST | None]) -> list[cst.CSTNode | None]:
         return [self.node(one) for one in sources]
@@ -88,9 +108,9 @@ class _Builder:
     def name(self, text: str, source: ast.AST) -> cst.CSTNode:
         """A dotted name."""
         first, *rest = text.split(".")
-        node: cst.CSTNode = self.make(cst.Name, source, value=first)
+        node: cst.CSTNode = self.leaf(first, source)
         for part in rest:
-            attribute = self.make(cst.Name, source, value=part)
+            attribute = self.leaf(part, source)
             node = self.make(cst.Attribute, source, value=node, attr=attribute)
         return node
 
@@ -122,7 +142,7 @@ class _Builder:
             value, star = (one.value, "*") if isinstance(one, ast.Starred) else (one, "")
             found.append(self.make(cst.Arg, one, value=self.node(value), keyword=None, star=star))
         for given in keywords:
-            name = self.make(cst.Name, given, value=given.arg) if given.arg else None
+            name = self.leaf(given.arg, given) if given.arg else None
             star = "" if given.arg else "**"
             found.append(self.make(cst.Arg, given, value=self.node(given.value), keyword=name, star=star))
         return found
@@ -144,7 +164,7 @@ class _Builder:
 
     def parameter(self, source: ast.arg, default: ast.expr | None) -> cst.Param:
         return self.make(
-            cst.Param, source, name=self.make(cst.Name, source, value=source.arg), default=self.node(default),
+            cst.Param, source, name=self.leaf(source.arg, source), default=self.node(default),
             annotation=self.annotation(source.annotation),
         )  # fmt: skip
 
@@ -174,13 +194,9 @@ def _plain(kind: type[cst.CSTNode], **fields: str) -> tuple[type[cst.CSTNode], _
     return kind, fill
 
 
-def _name(_: _Builder, source: ast.Name, node: cst.CSTNode) -> None:
-    _set(node, "value", source.id)
-
-
 def _attribute(build: _Builder, source: ast.Attribute, node: cst.CSTNode) -> None:
     _set(node, "value", build.node(source.value))
-    _set(node, "attr", build.make(cst.Name, source, value=source.attr))
+    _set(node, "attr", build.leaf(source.attr, source))
 
 
 def _subscript(build: _Builder, source: ast.Subscript, node: cst.CSTNode) -> None:
@@ -266,7 +282,7 @@ def _lambda(build: _Builder, source: ast.Lambda, node: cst.CSTNode) -> None:
 
 
 def _function(build: _Builder, source: ast.FunctionDef | ast.AsyncFunctionDef, node: cst.CSTNode) -> None:
-    _set(node, "name", build.make(cst.Name, source, value=source.name))
+    _set(node, "name", build.leaf(source.name, source))
     _set(node, "params", build.parameters(source.args, source))
     _set(node, "body", build.block(source.body, source))
     _set(node, "decorators", _decorators(build, source.decorator_list))
@@ -278,7 +294,7 @@ def _decorators(build: _Builder, sources: list[ast.expr]) -> list[cst.Decorator]
 
 
 def _class(build: _Builder, source: ast.ClassDef, node: cst.CSTNode) -> None:
-    _set(node, "name", build.make(cst.Name, source, value=source.name))
+    _set(node, "name", build.leaf(source.name, source))
     _set(node, "body", build.block(source.body, source))
     _set(node, "bases", build.arguments(source.bases, []))
     _set(node, "keywords", build.arguments([], source.keywords))
@@ -396,7 +412,6 @@ _CONSTANTS: dict[type, type[cst.CSTNode]] = {
 }
 
 _FILLERS: dict[type, tuple[type[cst.CSTNode], _Filler]] = {
-    ast.Name: (cst.Name, _name),
     ast.Attribute: (cst.Attribute, _attribute),
     ast.Subscript: (cst.Subscript, _subscript),
     ast.Slice: _plain(cst.Slice, lower="lower", upper="upper", step="step"),

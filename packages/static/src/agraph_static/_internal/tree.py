@@ -11,7 +11,7 @@ import bisect
 import itertools
 import sys
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import libcst as cst
 from libcst._nodes.internal import CodegenState
@@ -78,22 +78,26 @@ _ORDER = {
     cst.Param: ("default",),
     cst.Parameters: ("posonly_params", "params", "kwonly_params"),
 }
-_FIELDS.update(dict(_ORDER.items()))
 _PLAIN = frozenset({str, bool, type(None), cst.MaybeSentinel})
 _LEAVES = (cst.Name, cst.Integer, cst.SimpleString, cst.Float, cst.ImportFrom, cst.Import, cst.Pass)
+_FIELDS.update(dict(_ORDER.items()))
+_FIELDS.update(dict.fromkeys(_LEAVES, ()))
+
+EMPTY = frozenset({cst.Name, cst.Integer, cst.SimpleString, cst.Float, cst.Pass})
+"""Kinds of nodes with no code below them that no model is made of."""
 
 
 def children(node: cst.CSTNode) -> list[cst.CSTNode]:
     """The nodes below one that hold code: no whitespace, no annotations, no punctuation."""
-    if isinstance(node, _LEAVES):
-        return []
     found: list[cst.CSTNode] = []
-    for name in _FIELDS.get(type(node)) or _code_fields(type(node)):
+    names = _FIELDS.get(type(node))
+    # The type is looked up: isinstance costs a tenth of the run, since libcst's classes are abstract.
+    for name in _code_fields(type(node)) if names is None else names:
         value = getattr(node, name)
         kind = type(value)
         if kind is list or kind is tuple:
             found.extend(value)
-        elif kind not in _PLAIN:  # isinstance of an abstract class would cost a tenth of the whole run
+        elif kind not in _PLAIN:
             found.append(value)
     return found
 
@@ -112,21 +116,23 @@ def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 def dotted(expression: cst.CSTNode | None) -> str:
     """A path as text: `self._waiters[].fut`, `make()`; empty when the expression is no path."""
     parts: list[str] = []
-    while expression is not None:
-        if isinstance(expression, cst.Name):
-            parts.append(expression.value)
+    node: Any = expression
+    while node is not None:
+        kind = type(node)
+        if kind is cst.Name:
+            parts.append(node.value)
             return "".join(reversed(parts))
-        if isinstance(expression, cst.Attribute):
-            parts.append("." + expression.attr.value)
-            expression = expression.value
-        elif isinstance(expression, cst.Subscript):
+        if kind is cst.Attribute:
+            parts.append("." + node.attr.value)
+            node = node.value
+        elif kind is cst.Subscript:
             parts.append("[]")
-            expression = expression.value
-        elif isinstance(expression, cst.Call):
+            node = node.value
+        elif kind is cst.Call:
             parts.append("()")
-            expression = expression.func
-        elif isinstance(expression, cst.Await):
-            expression = expression.expression
+            node = node.func
+        elif kind is cst.Await:
+            node = node.expression
         else:
             return ""
     return ""

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.nodes import code_of, last_name, mentioned, walk
+from agraph_static._internal.units import Closure, Unit, any_in, closure, present, reach, units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _REGISTER = (b"add_done_callback", b"add_future")
 _CHAIN = (b"chain_future",)
@@ -30,24 +31,19 @@ _COMPLETE = (
     b"unless_",
     b"_copy_future_state",
 )
-_WAKE = (b".set()", b".set,", b".set)", b"put_nowait", b".put(", b".put)", b".put,", b"release", b"notify")
-_PRIMITIVES = (b"Event", b"Queue", b"Semaphore", b"Lock", b"Condition")
+_WAKES: dict[str, tuple[bytes, ...]] = {
+    # what is woken -> how
+    "event": (b".set()", b".set,", b".set)"),
+    "queue": (b"put_nowait", b".put(", b".put)", b".put,"),
+    "semaphore": (b"release",),
+    "condition": (b"notify",),
+}
+_WAKE = tuple(key for keys in _WAKES.values() for key in keys)
 _EDGES = (b"future_add_to_awaited_by", b"future_discard_from_awaited_by")
 _SUSPEND = (b"await", b"async with", b"async for")
 _COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
-_ROUNDS = 2
-"""How many calls away from a callback or a task's body a completion is followed, as in the rules."""
-
-
 _LOCK_ROUNDS = 4
 """How many awaited calls away a second lock is looked for."""
-
-
-def _any(keys: Iterable[bytes], data: bytes) -> bool:
-    for key in keys:  # noqa: SIM110 - a generator costs more than the search
-        if key in data:
-            return True
-    return False
 
 
 def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0911 - one question after the other reads best
@@ -57,16 +53,16 @@ def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0
         data: The file.
         wrappers: Configured helper functions, any of whose names also lets a file through.
     """
-    if not _any(_COROUTINES, data):
+    if not any_in(_COROUTINES, data):
         return False
-    if _any(_COMPLETE, data) and (_any(_MAKE, data) or _any(_SPAWN, data)):
+    if any_in(_COMPLETE, data) and (any_in(_MAKE, data) or any_in(_SPAWN, data)):
         return True
-    if _any(_REGISTER, data) and (_any(_COMPLETE, data) or _any(_WAKE, data)):
+    if any_in(_REGISTER, data) and (any_in(_COMPLETE, data) or any_in(_WAKE, data)):
         return True
     if (
         (b"Event" in data and b".set()" in data and b".wait(" in data and b"await" in data)
-        or _any(_CHAIN, data)
-        or _any(_EDGES, data)
+        or any_in(_CHAIN, data)
+        or any_in(_EDGES, data)
     ):
         return True
     if b"Lock" in data and b"async with" in data:
@@ -75,96 +71,7 @@ def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0
         return True
     if (b"all_tasks" in data or b"current_task" in data) and b"await" in data and _awaits_itself(data):
         return True
-    return _any([name.rpartition(".")[2].encode() for name in wrappers], data)
-
-
-@dataclass(slots=True)
-class Unit:
-    """One function: its name and the bytes of its lines, nested functions included."""
-
-    name: bytes
-    is_async: bool
-    text: bytes
-    node: ast.AST
-    _names: frozenset[bytes] | None = None
-
-    @property
-    def names(self) -> frozenset[bytes]:
-        """The names in it that can be functions of the file, as the rules follow them.
-
-        Those are plain names, attributes of `self`, `cls`, `super()` and of classes, and attributes of
-        others when they are of more than one word.
-        """
-        if self._names is None:
-            found = set()
-            for head, attribute in _PATHS.findall(self.text):
-                found.add(head)
-                own = head in _OWN or head[:1].isupper()
-                if attribute and (own or b"_" in attribute.strip(b"_")):
-                    found.add(attribute)
-            self._names = frozenset(found)
-        return self._names
-
-
-_PATHS = re.compile(rb"(?<![\w.])(?<!def )([A-Za-z_]\w*)(?:\(\))?(?:\s*\.\s*(\w+))?")
-_OWN = frozenset({b"self", b"cls", b"super"})
-
-
-def units(tree: ast.Module, data: bytes) -> list[Unit]:
-    """Every function of a file. Statements outside functions are one more, without a name.
-
-    Args:
-        tree: The standard parser's tree of the file.
-        data: The file in UTF-8, as parsed.
-    """
-    lines = data.splitlines(keepends=True) if b"\f" not in data and b"\x0b" not in data else data.split(b"\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
-    found = [Unit(b"", is_async=False, text=b"", node=tree)]
-    outside: list[bytes] = []
-    stack: list[tuple[ast.stmt, bool]] = [(node, False) for node in reversed(tree.body)]
-    while stack:
-        node, inside = stack.pop()
-        text = data[starts[node.lineno - 1] : starts[min(node.end_lineno or node.lineno, len(lines))]]
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            found.append(Unit(node.name.encode(), isinstance(node, ast.AsyncFunctionDef), text, node))
-            if b"def " in text[text.find(b":") :]:
-                stack.extend((one, True) for one in _statements(node) if isinstance(one, _COMPOUND))
-        elif isinstance(node, _COMPOUND):
-            stack.extend(
-                (one, inside) for one in _statements(node) if inside is False or isinstance(one, _COMPOUND)
-            )
-        elif not inside:
-            outside.append(text)
-    found[0].text = b"".join(outside)
-    return found
-
-
-_COMPOUND = (
-    ast.ClassDef,
-    ast.If,
-    ast.For,
-    ast.AsyncFor,
-    ast.While,
-    ast.With,
-    ast.AsyncWith,
-    ast.Try,
-    ast.TryStar,
-    ast.Match,
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-)
-
-
-def _statements(node: ast.stmt) -> list[ast.stmt]:
-    found: list[ast.stmt] = []
-    for name in ("body", "orelse", "finalbody"):
-        found.extend(getattr(node, name, ()))
-    for name in ("handlers", "cases"):
-        for part in getattr(node, name, ()):
-            found.extend(part.body)
-    return found
+    return any_in([name.rpartition(".")[2].encode() for name in wrappers], data)
 
 
 def is_candidate(
@@ -185,92 +92,126 @@ def is_candidate(
 
 def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list[str]:  # noqa: PLR0911 - one question after the other reads best
     """Why a file is a candidate, the first reason that is found; empty when it is none."""
-    if _any(_EDGES, data) or _any([name.rpartition(".")[2].encode() for name in wrappers], data):
+    if any_in(_EDGES, data) or any_in([name.rpartition(".")[2].encode() for name in wrappers], data):
         return ["edges"]
     if b"run_coroutine_threadsafe" in data and b".result(" in data:
         return ["blocking"]
-    if (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data):
-        return ["itself"]
     found = units(tree, data)
-    if _any(_CHAIN, data):
+    if any_in(_CHAIN, data):
         return ["chain"]
-    wake = _closure(found, (*_COMPLETE, *_WAKE) if _any(_PRIMITIVES, data) else _COMPLETE)
-    if _has_bridge(found, wake):
+    kinds = _kinds_made(data)
+    if any_in(_REGISTER, data) and _has_bridge(found, data, kinds):
         return ["bridge"]
-    if _has_flight(found, _closure(found, _COMPLETE, rounds=0)):
+    complete = closure(found, data, _COMPLETE, rounds=0)
+    if _has_flight(found, complete, data, kinds):
         return ["flight"]
-    if _has_spawn(found, _closure(found, _COMPLETE, rounds=0)) or _has_pair(data, found):
+    if _has_spawn(found, complete, data) or _has_pair(data, found, kinds):
         return ["spawn"]
+    if (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data) and _awaits_own(tree):
+        return ["itself"]
     return ["locks"] if b"Lock" in data and b"async with" in data and _nests_locks(found, data) else []
 
 
 def _awaits_itself(data: bytes) -> bool:
-    names = {
-        b"all_tasks",
-        b"current_task",
-        *re.findall(rb"(\w+)\s*=\s*(?:\w+\.)*(?:all_tasks|current_task)\(", data),
-    }
-    joined = b"|".join(sorted(names))
-    waits = (
-        rb"(?:await\s+\(?|(?:gather|wait|wait_for|shield)\s*\(.{0,400}?)(?:\w+\.)*\b(?:" + joined + rb")\b"
-    )
-    return re.search(waits, data, re.DOTALL) is not None
-
-
-@dataclass(slots=True)
-class _Closure:
-    """What does something directly, and the names of the functions that do, also through others."""
-
-    direct: tuple[bytes, ...]
-    names: frozenset[bytes]
-
-    def reaches(self, unit: Unit) -> bool:
-        """Whether a function does it, or names one that does."""
-        return _any(self.direct, unit.text) or not self.names.isdisjoint(unit.names)
-
-
-def _closure(found: list[Unit], direct: tuple[bytes, ...], rounds: int = _ROUNDS) -> _Closure:
-    names = {unit.name for unit in found if unit.name and _any(direct, unit.text)}
-    return _Closure(direct, frozenset(_reach(found, names, rounds)))
-
-
-def _reach(found: list[Unit], names: set[bytes], rounds: int) -> set[bytes]:
-    """The names, and those of the functions that call them, so many calls away."""
-    names = set(names)
-    for _ in range(rounds if names else 0):
-        grown = {
-            one.name
-            for one in found
-            if one.name and one.name not in names and not names.isdisjoint(one.names)
-        }
-        if not grown:
-            break
-        names |= grown
-    return names
-
-
-def _has_bridge(found: list[Unit], wake: _Closure) -> bool:
-    for unit in found:
-        if _any(_REGISTER, unit.text) and wake.reaches(unit) and _registers(unit.node, wake):
+    names = {b"all_tasks", b"current_task"}
+    for found in re.finditer(rb"(?:all_tasks|current_task)\(", data):
+        before = _ASSIGNED.search(data, max(0, found.start() - _BEFORE), found.start())
+        if before is not None:
+            names.add(before[1])
+    for found in re.finditer(rb"\b(?:" + b"|".join(sorted(names)) + rb")\b", data):
+        if _WAITED.search(data, max(0, found.start() - _BEFORE), found.start()) is not None:
             return True
     return False
 
 
-def _registers(node: ast.AST, wake: _Closure) -> bool:
-    """Whether a callback that is registered below a node may wake somebody."""
+def _awaits_own(tree: ast.Module) -> bool:
+    """Whether a function awaits what it got from `current_task` or `all_tasks`."""
+    for function in walk(tree):
+        if not isinstance(function, ast.AsyncFunctionDef):
+            continue
+        nodes = list(walk(function))
+        flows = [
+            (mentioned(one.value), _stored(one))
+            for one in nodes
+            if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None
+        ]
+        own = set(_OWN_TASKS)
+        while any(read & own and not written <= own for read, written in flows):
+            own.update(*(written for read, written in flows if read & own))
+        if any(isinstance(one, ast.Await) and mentioned(one.value) & own for one in nodes):
+            return True
+    return False
+
+
+def _stored(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> set[str]:
+    """The variables that an assignment binds."""
+    below = [one for target in _targets(node) for one in walk(target)]
+    return {one.id for one in below if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+
+
+def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+_OWN_TASKS = frozenset({"all_tasks", "current_task"})
+_ASSIGNED = re.compile(rb"(\w+)\s*=\s*(?:\w+\.)*\Z")
+_WAITED = re.compile(rb"(?:await\s+\(?|(?:gather|wait|wait_for|shield)\s*\(.{0,400}?)(?:\w+\.)*\Z", re.DOTALL)
+_BEFORE = 500
+"""How far before a name it is looked for what it is assigned to, or what waits for it."""
+
+
+def _kinds_made(data: bytes) -> frozenset[str]:
+    """Which kinds of asyncio's primitives a file may make, as `Origins.of_call` knows them."""
+    imports = b"\n".join(_imports(data))
+    modules = b"|".join({b"asyncio", b"locks", b"queues", *_ALIAS.findall(imports)})
+    imported = b" ".join(_IMPORTED.findall(imports))
+    return frozenset(
+        kind
+        for name, kind in _PRIMITIVES.items()
+        if name in data and (name in imported or re.search(rb"\b(?:" + modules + rb")\." + name, data))
+    )
+
+
+_PRIMITIVES = {name.rpartition(".")[2].encode(): kind for name, kind in words.PRIMITIVES.items()}
+_IMPORT = re.compile(rb"import\b(?:\s*\((?:[^)#]|#[^\n]*)*|(?:[^\n\\]|\\\r?\n)*)")
+_ALIAS = re.compile(rb"\b(?:asyncio|locks|queues)\s+as\s+(\w+)")
+_IMPORTED = re.compile(rb"\b(?:asyncio|locks|queues)\s+import\b([^;]*)")
+
+
+def _imports(data: bytes) -> Iterator[bytes]:
+    """The import statements that name a module that asyncio's primitives come from."""
+    for found in _IMPORT.finditer(data):
+        statement = data[data.rfind(b"\n", 0, found.start()) + 1 : found.end()]
+        if b"asyncio" in statement or b"locks" in statement or b"queues" in statement:
+            yield statement
+
+
+def _has_bridge(found: list[Unit], data: bytes, kinds: frozenset[str]) -> bool:
+    woken = kinds | {"semaphore"} if "lock" in kinds else kinds
+    keys = [key for kind, ways in _WAKES.items() if kind in woken for key in ways]
+    wake = closure(found, data, (*_COMPLETE, *keys))
+    names = _COMPLETE_NAMES.union(name for name, kind in words.HOPS.items() if kind in woken)
+    for unit in found:
+        if any_in(_REGISTER, unit.text) and wake.reaches(unit) and _registers(unit.node, wake, names):
+            return True
+    return False
+
+
+def _registers(node: ast.AST, wake: Closure, names: frozenset[str]) -> bool:
+    """Whether a callback that is registered below a node may wake somebody, by one of these names."""
     callbacks: list[ast.AST] = []
     assigned: dict[str, list[ast.AST]] = {}
-    for one in ast.walk(node):
-        if isinstance(one, ast.Call) and _last_name(one.func) in _REGISTER_NAMES:
+    for one in walk(node):
+        if isinstance(one, ast.Call) and last_name(one.func) in _REGISTER_NAMES:
             callbacks.extend((*one.args, *(keyword.value for keyword in one.keywords)))
         elif isinstance(one, ast.Assign):
             for target in one.targets:
-                assigned.setdefault(_last_name(target), []).append(one.value)
+                assigned.setdefault(last_name(target), []).append(one.value)
     seen: set[str] = set()
     while callbacks:
-        for one in ast.walk(callbacks.pop()):
-            name = _last_name(one)
-            if name in _WAKE_NAMES or name.encode() in wake.names:
+        for one in walk(callbacks.pop()):
+            name = last_name(one)
+            if name in names or name.encode() in wake.names:
                 return True
             if name and name not in seen:
                 seen.add(name)
@@ -278,81 +219,110 @@ def _registers(node: ast.AST, wake: _Closure) -> bool:
     return False
 
 
-def _last_name(node: ast.AST) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
 _REGISTER_NAMES = {"add_done_callback", "future_add_done_callback", "add_future"}
-_WAKE_NAMES = {
-    *words.RESOLVE_METHODS,
-    *words.HOPS,
-    *(name.lstrip("*").rpartition(".")[2] for name in (*words.RESOLVERS, *words.CHAINERS)),
-}
+_COMPLETE_NAMES = frozenset(
+    {
+        *words.RESOLVE_METHODS,
+        *(name.lstrip("*").rpartition(".")[2] for name in (*words.RESOLVERS, *words.CHAINERS)),
+    }
+)
+_WAKE_NAMES = _COMPLETE_NAMES | words.HOPS.keys()
 
 
-def _has_flight(found: list[Unit], near: _Closure) -> bool:
+def _has_flight(found: list[Unit], near: Closure, data: bytes, kinds: frozenset[str]) -> bool:
+    make = present(_MAKE, data)
+    events = "event" in kinds
+    if not make and not events:
+        return False
     texts: dict[bytes, bytes] = {}
     for unit in found:
         if unit.name in near.names:
             texts[unit.name] = texts.get(unit.name, b"") + unit.text
     for unit in found:
-        if not unit.is_async or not _any(_SUSPEND, unit.text):
+        if not unit.is_async or not any_in(_SUSPEND, unit.text):
             continue
-        future = _any(_MAKE, unit.text) and near.reaches(unit)
-        event = b"Event" in unit.text and b".set()" in unit.text
+        future = any_in(make, unit.text) and near.reaches(unit)
+        event = events and b".set()" in unit.text
         if (future or event) and _completes_own(unit.node, texts):
             return True
     return False
 
 
 def _completes_own(node: ast.AST, near: dict[bytes, bytes]) -> bool:
-    """Whether a function may complete what it makes: by itself, or in a function next to it.
+    """Whether a function may make something, be suspended, and then complete it.
+
+    It completes it itself, or in a function next to it.
 
     Args:
         node: The function.
         near: The text of the functions that complete something, by name.
     """
-    names: set[str] = set()
-    flows: list[tuple[set[str], set[str]]] = []
-    calls: list[ast.Call] = []
-    for one in ast.walk(node):
-        if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None:
-            targets = one.targets if isinstance(one, ast.Assign) else [one.target]
-            written = set().union(*map(_mentioned, targets))
-            flows.append((_mentioned(one.value), written))
-            if isinstance(one.value, ast.Call) and _last_name(_unsubscripted(one.value.func)) in _MAKER_NAMES:
-                names |= written
-        elif isinstance(one, (ast.For, ast.AsyncFor)):
-            flows.append((_mentioned(one.iter), _mentioned(one.target)))
-        elif isinstance(one, ast.Call):
-            calls.append(one)
-            if isinstance(one.func, ast.Attribute):  # a container takes what is put into it
-                flows.append((set().union(*map(_mentioned, one.args)), _mentioned(one.func.value)))
-    names -= _NO_NAMES
+    seen = _Flow()
+    for one, own in code_of(node):
+        seen.see(one, own=own)
+    made = seen.made
+    first = min((one for one in seen.suspended if made is not None and one > made), default=None)
+    names = seen.names - _NO_NAMES
+    if not names or first is None:
+        return False
     for _ in range(3):
-        for read, written in flows:
+        for read, written in seen.flows:
             if read & names:
                 names |= written - _NO_NAMES
-    return any(_may_complete(call, names, near) for call in calls) if names else False
+    return any(_place(call) > first and _may_complete(call, names, near) for call in seen.calls)
+
+
+class _Flow:
+    """What a function makes, what it hands on under which names, what it calls, and where it waits."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.flows: list[tuple[set[str], set[str]]] = []
+        self.calls: list[ast.Call] = []
+        self.suspended: list[tuple[int, int]] = []
+        self.made: tuple[int, int] | None = None
+
+    def see(self, one: ast.AST, *, own: bool) -> None:
+        """Look at one node; `own` unless it stands in a function inside."""
+        if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            if one.value is not None:
+                self._assigned(one.value, set().union(*map(mentioned, _targets(one))), own=own)
+        elif isinstance(one, ast.Call):
+            if own:
+                self.calls.append(one)
+            if isinstance(one.func, ast.Attribute):  # a container takes what is put into it
+                self.flows.append((set().union(*map(mentioned, one.args)), mentioned(one.func.value)))
+        elif isinstance(one, (ast.For, ast.AsyncFor)):
+            self.flows.append((mentioned(one.iter), mentioned(one.target)))
+        if own and isinstance(one, (ast.Await, ast.AsyncWith, ast.AsyncFor)):
+            self.suspended.append(_place(one))
+
+    def _assigned(self, value: ast.expr, written: set[str], *, own: bool) -> None:
+        self.flows.append((mentioned(value), written))
+        for item in _items(value):
+            if isinstance(item, ast.Call) and last_name(_unsubscripted(item.func)) in _MAKER_NAMES:
+                self.names |= written
+                if own:
+                    self.made = min(self.made or _place(item), _place(item))
+
+
+def _items(value: ast.expr) -> list[ast.expr]:
+    """The parts of a tuple, which are assigned one by one, or the value itself."""
+    return value.elts if isinstance(value, (ast.Tuple, ast.List)) else [value]
+
+
+def _place(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
 def _may_complete(call: ast.Call, names: set[str], near: dict[bytes, bytes]) -> bool:
-    name = _last_name(call.func)
+    name = last_name(call.func)
     if name in _WAKE_NAMES:
-        return bool(_mentioned(call) & names)
+        return bool(mentioned(call) & names)
     text = near.get(name.encode())
     if text is None:
         return False
-    return bool(set().union(*map(_mentioned, call.args)) & names) or any(
-        one.encode() in text for one in names
-    )
-
-
-def _mentioned(node: ast.AST) -> set[str]:
-    """The names and attributes an expression holds."""
-    return {name for one in ast.walk(node) if (name := _last_name(one))}
+    return bool(set().union(*map(mentioned, call.args)) & names) or any(one.encode() in text for one in names)
 
 
 def _unsubscripted(node: ast.expr) -> ast.expr:
@@ -363,25 +333,27 @@ _MAKER_NAMES = words.FUTURE_METHODS | {"Future", "Event", "_GatheringFuture"}
 _NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
 
 
-def _has_spawn(found: list[Unit], complete: _Closure) -> bool:
+def _has_spawn(found: list[Unit], complete: Closure, data: bytes) -> bool:
     spawned = {unit.name for unit in found if unit.is_async and unit.name in complete.names}
-    return bool(spawned) and any(
-        _any(_SPAWN, unit.text) and not spawned.isdisjoint(unit.names) for unit in found
-    )
+    spawn = present(_SPAWN, data) if spawned else ()
+    return bool(spawn) and any(any_in(spawn, unit.text) and unit.names_any(spawned) for unit in found)
 
 
-def _has_pair(data: bytes, found: list[Unit]) -> bool:
+def _has_pair(data: bytes, found: list[Unit], kinds: frozenset[str]) -> bool:
     """Whether a function may start a task and wait for what that task completes or sets."""
-    made = _any(_MAKE, data)
-    event = b"Event" in data and b".set()" in data
+    made = any_in(_MAKE, data)
+    event = "event" in kinds and b".set()" in data
     if not (made or event):
         return False
-    wake = _closure(found, (*(_COMPLETE if made else ()), *((b".set()",) if event else ())), rounds=1)
+    spawn = present(_SPAWN, data)
+    if not spawn:
+        return False
+    wake = closure(found, data, (*(_COMPLETE if made else ()), *((b".set()",) if event else ())), rounds=1)
     spawned = {unit.name for unit in found if unit.is_async and unit.name in wake.names}
     return bool(spawned) and any(
         b"await" in unit.text
-        and _any(_SPAWN, unit.text)
-        and not spawned.isdisjoint(unit.names)
+        and any_in(spawn, unit.text)
+        and unit.names_any(spawned)
         and _starts(unit, {name.decode() for name in spawned})
         for unit in found
     )
@@ -390,35 +362,38 @@ def _has_pair(data: bytes, found: list[Unit]) -> bool:
 def _starts(unit: Unit, spawned: set[str]) -> bool:
     """Whether a function makes a task of one of the functions and awaits something after it."""
     first, last = 0, -1
-    for one in ast.walk(unit.node):
+    for one in walk(unit.node):
         if isinstance(one, ast.Await):
             last = max(last, one.lineno)
-        elif isinstance(one, ast.Call) and _mentioned(one) & spawned:
+        elif isinstance(one, ast.Call) and mentioned(one) & spawned:
             first = min(first or one.lineno, one.lineno)
     return 0 < first <= last
 
 
+_LOCK = re.compile(rb"(?<!threading\.)\bLock\b(?=\s*[(),]|\s+as\b)")
+"""A lock that is made or imported, or given to what will make it: `defaultdict(asyncio.Lock)`."""
+
+
 def _nests_locks(found: list[Unit], data: bytes) -> bool:
     """Whether a lock may be taken while one is held. A lock is what is named on a line that says `Lock`."""
-    lines = {line for line in data.split(b"\n") if b"Lock" in line}
+    lines = {line for line in data.split(b"\n") if b"Lock" in line and _LOCK.search(line)}
     said = {name.decode(errors="replace") for line in lines for name in re.findall(rb"\w+", line)} - _NO_NAMES
     holding = [
         (unit, node)
         for unit in found
         if b"async with" in unit.text
-        for node in ast.walk(unit.node)
-        if isinstance(node, ast.AsyncWith)
-        and any(_mentioned(item.context_expr) & said for item in node.items)
+        for node in walk(unit.node)
+        if isinstance(node, ast.AsyncWith) and any(mentioned(item.context_expr) & said for item in node.items)
     ]
-    reached = {name.decode() for name in _reach(found, {unit.name for unit, _ in holding}, _LOCK_ROUNDS)}
+    reached = {name.decode() for name in reach(found, {unit.name for unit, _ in holding}, _LOCK_ROUNDS)}
     nodes = {id(node) for _, node in holding}
     for _, node in holding:
         if len(node.items) > 1:
             return True
-        for inner in (one for statement in node.body for one in ast.walk(statement)):
+        for inner in (one for statement in node.body for one in walk(statement)):
             if id(inner) in nodes:
                 return True
             call = inner.value if isinstance(inner, ast.Await) else None
-            if isinstance(call, ast.Call) and _last_name(call.func) in reached:
+            if isinstance(call, ast.Call) and last_name(call.func) in reached:
                 return True
     return False

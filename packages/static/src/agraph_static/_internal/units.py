@@ -1,0 +1,151 @@
+"""The functions of a file as text: which of them do something, or name one that does.
+
+A function's text is searched for byte strings, which is many times faster than to walk its nodes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ROUNDS = 2
+"""How many calls away from a callback or a task's body a completion is followed, as in the rules."""
+
+
+def any_in(keys: Iterable[bytes], data: bytes) -> bool:
+    for key in keys:  # noqa: SIM110 - a generator costs more than the search
+        if key in data:
+            return True
+    return False
+
+
+def present(keys: Iterable[bytes], data: bytes) -> tuple[bytes, ...]:
+    """The keys that a file holds: only these need to be looked for in its functions."""
+    return tuple(key for key in keys if key in data)
+
+
+@dataclass(slots=True)
+class Unit:
+    """One function: its name and the bytes of its lines, nested functions included."""
+
+    name: bytes
+    is_async: bool
+    text: bytes
+    node: ast.AST
+    _names: frozenset[bytes] | None = None
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """The names in it that can be functions of the file, as the rules follow them.
+
+        Those are plain names, attributes of `self`, `cls`, `super()` and of classes, and attributes of
+        others when they are of more than one word.
+        """
+        if self._names is None:
+            found = set()
+            for head, attribute in _PATHS.findall(self.text):
+                found.add(head)
+                own = head in _OWN or head[:1].isupper()
+                if attribute and (own or b"_" in attribute.strip(b"_")):
+                    found.add(attribute)
+            self._names = frozenset(found)
+        return self._names
+
+    def names_any(self, names: set[bytes] | frozenset[bytes]) -> bool:
+        """Whether it names one of the functions. The names are looked for as plain text first."""
+        return any(map(self.text.__contains__, names)) and not names.isdisjoint(self.names)
+
+
+_PATHS = re.compile(rb"(?<![\w.])(?<!def )([A-Za-z_]\w*)(?:\(\))?(?:\s*\.\s*(\w+))?")
+_OWN = frozenset({b"self", b"cls", b"super"})
+
+
+def units(tree: ast.Module, data: bytes) -> list[Unit]:
+    """Every function of a file. Statements outside functions are one more, without a name.
+
+    Args:
+        tree: The standard parser's tree of the file.
+        data: The file in UTF-8, as parsed.
+    """
+    lines = data.splitlines(keepends=True) if b"\f" not in data and b"\x0b" not in data else data.split(b"\n")
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    found = [Unit(b"", is_async=False, text=b"", node=tree)]
+    outside: list[bytes] = []
+    stack: list[tuple[ast.stmt, bool]] = [(node, False) for node in reversed(tree.body)]
+    while stack:
+        node, inside = stack.pop()
+        text = data[starts[node.lineno - 1] : starts[min(node.end_lineno or node.lineno, len(lines))]]
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            found.append(Unit(node.name.encode(), isinstance(node, ast.AsyncFunctionDef), text, node))
+            if b"def " in text[text.find(b":") :]:
+                stack.extend((one, True) for one in _statements(node) if isinstance(one, _COMPOUND))
+        elif isinstance(node, _COMPOUND):
+            stack.extend(
+                (one, inside) for one in _statements(node) if inside is False or isinstance(one, _COMPOUND)
+            )
+        elif not inside:
+            outside.append(text)
+    found[0].text = b"".join(outside)
+    return found
+
+
+_COMPOUND = (
+    ast.ClassDef,
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.With,
+    ast.AsyncWith,
+    ast.Try,
+    ast.TryStar,
+    ast.Match,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+)
+
+
+def _statements(node: ast.stmt) -> list[ast.stmt]:
+    found: list[ast.stmt] = []
+    for name in ("body", "orelse", "finalbody"):
+        found.extend(getattr(node, name, ()))
+    for name in ("handlers", "cases"):
+        for part in getattr(node, name, ()):
+            found.extend(part.body)
+    return found
+
+
+@dataclass(slots=True)
+class Closure:
+    """What does something directly, and the names of the functions that do, also through others."""
+
+    direct: tuple[bytes, ...]
+    names: frozenset[bytes]
+
+    def reaches(self, unit: Unit) -> bool:
+        """Whether a function does it, or names one that does."""
+        return any_in(self.direct, unit.text) or unit.names_any(self.names)
+
+
+def closure(found: list[Unit], data: bytes, direct: tuple[bytes, ...], rounds: int = _ROUNDS) -> Closure:
+    direct = present(direct, data)
+    names = {unit.name for unit in found if unit.name and any_in(direct, unit.text)}
+    return Closure(direct, frozenset(reach(found, names, rounds)))
+
+
+def reach(found: list[Unit], names: set[bytes], rounds: int) -> set[bytes]:
+    """The names, and those of the functions that call them, so many calls away."""
+    names = set(names)
+    for _ in range(rounds if names else 0):
+        grown = {one.name for one in found if one.name and one.name not in names and one.names_any(names)}
+        if not grown:
+            break
+        names |= grown
+    return names
