@@ -32,7 +32,12 @@ def dict_of(thing: object) -> dict[str, Any] | None:
     for base in type_mro(type(thing)):
         found = _type_dict(base).get("__dict__")
         if found is not None and is_one_of(type(found), _C_DESCRIPTORS):
-            values = found.__get__(thing)
+            try:
+                values = found.__get__(thing)
+            except TypeError:
+                # Up to 3.11 that of a plain class refuses instances of a class that has also a base of C code
+                # with a `__dict__` (subtype_dict in Objects/typeobject.c); that base may have one of its own.
+                continue
             return values if type(values) is dict else None
     return None
 
