@@ -31,11 +31,14 @@ from agraph._internal.futures import (
     coroutine_of,
     instance_dict,
     is_future,
+    is_pending,
     is_suspended,
     is_task,
     loop_of,
     root_frame_of,
+    waiter_of,
 )
+from agraph._internal.kinds import defines, has_subclass_defining, is_one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,23 +47,52 @@ if TYPE_CHECKING:
     _Coroutine = types.CoroutineType[Any, Any, Any]
 
 
+_c_awaited_by: Any = getattr(C_FUTURE.__dict__.get("_asyncio_awaited_by"), "__get__", None)
+
 if HAS_NATIVE_AWAITED_BY and not TYPE_CHECKING:
     from asyncio import future_add_to_awaited_by, future_discard_from_awaited_by
-
-    _c_awaited_by = getattr(C_FUTURE.__dict__.get("_asyncio_awaited_by"), "__get__", None)
 
     def declared(future: object) -> Iterable[object]:
         """Who is in asyncio's own record as waiting for a future."""
         if issubclass(type(future), PY_FUTURE):
             return tuple(instance_dict(future, PY_FUTURE).get("_Future__asyncio_awaited_by") or ())
-        return _c_awaited_by(future) or ()
+        return _past_hash(future) if _are_hashed() else _c_awaited_by(future) or ()
 else:
     from agraph._internal.record import declared, future_add_to_awaited_by, future_discard_from_awaited_by
 
 
+def _are_hashed() -> bool:
+    """Whether code of the application may run when futures are put into a set."""
+    return any(has_subclass_defining(kind, _HASHES) for kind in (C_FUTURE, PY_FUTURE))
+
+
+def _past_hash(future: Any) -> Iterable[object]:  # noqa: ANN401 - a future of C code
+    """Who is recorded as waiting for a future, where some class of futures has a `__hash__` of its own.
+
+    The slot puts a single waiter into a set to show it (Modules/_asynciomodule.c); several are in one.
+    Such a waiter is what a future refers to and no other slot explains; of a subclass, that has slots of its
+    own, nothing is said.
+    """
+    awaits = waiter_of(future) if is_task(future) else None
+    called = [callback for callback, _context in callbacks_of(future)]
+    own = [
+        item
+        for item in gc.get_referents(future)
+        if is_future(item) and defines(type(item), C_FUTURE, _HASHES) and item is not awaits
+        if not any(item is callback for callback in called)
+    ]
+    if not own:
+        waiters: Iterable[object] = _c_awaited_by(future) or ()
+        return waiters
+    return own if is_one_of(type(future), (C_FUTURE, C_TASK)) and is_pending(future) else ()
+
+
+_HASHES = ("__hash__", "__eq__")
+
+
 def with_declared(tasks: Iterable[Any]) -> Iterator[tuple[int, Iterable[object]]]:
     """The tasks that somebody is recorded to wait for: the position of each, and who that is."""
-    native = HAS_NATIVE_AWAITED_BY and HAS_C_PART
+    native = HAS_NATIVE_AWAITED_BY and HAS_C_PART and not _are_hashed()
     for position, task in enumerate(tasks):
         # Of an exact C task, the slot itself: there may be very many.
         waiters = task._asyncio_awaited_by if native and type(task) is C_TASK else declared(task)

@@ -13,6 +13,7 @@ from agraph._internal.executors import Executors
 from agraph._internal.futures import instance_dict, is_future, is_pending, loop_of
 from agraph._internal.handles import cells_of, submitted
 from agraph._internal.identity import key_of
+from agraph._internal.kinds import qualname_of
 from agraph._internal.model import Site
 from agraph._internal.nested import nested_code
 from agraph._internal.waits import Wait
@@ -85,7 +86,7 @@ class Crossing:
         self._builder.put(
             number,
             "future",
-            type=type(future).__qualname__,
+            type=qualname_of(type(future)),
             state="pending",
             key=key_of(future),
             need=1,
@@ -122,7 +123,7 @@ class Crossing:
             number,
             "work_item",
             name=name,
-            type=type(coroutine).__qualname__,
+            type=qualname_of(type(coroutine)),
             state="queued",
             stack=stack,
             key=key_of(submission.handle),

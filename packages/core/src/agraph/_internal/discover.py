@@ -6,11 +6,13 @@ import asyncio
 import gc
 import sys
 from asyncio import events, tasks
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.compat import TASKS_ARE_KEPT_PER_LOOP
-from agraph._internal.futures import instance_dict, is_pending, is_task, loop_of
+from agraph._internal.futures import C_TASK, PY_TASK, instance_dict, is_pending, is_task, loop_of
+from agraph._internal.kinds import has_subclass_defining, module_of, type_mro
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,18 +105,19 @@ def _loops_without_frames() -> list[Loop]:
     return [item for item in gc.get_objects() if id(type(item)) in foreign and not _is_closed(item)]
 
 
-def _foreign_loop_types() -> set[type]:
+def uvloop_of(loop: object) -> Any:  # noqa: ANN401 - a class of C code, or None
+    """The class of uvloop that a loop derives from; its methods are C code, past those of a subclass."""
+    return next((kind for kind in type_mro(type(loop)) if module_of(kind) == "uvloop.loop"), None)
+
+
+def _foreign_loop_types() -> list[type]:
     module = sys.modules.get("uvloop.loop") or sys.modules.get("uvloop")
-    kinds: set[type] = set()
-    for name in ("Loop",):
-        kind = getattr(module, name, None)
-        if isinstance(kind, type):
-            kinds |= {kind, *kind.__subclasses__()}
-    return kinds
+    kind = getattr(module, "Loop", None)
+    return [kind, *type.__subclasses__(kind)] if isinstance(kind, type) else []
 
 
 def _is_closed(loop: Any) -> bool:  # noqa: ANN401 - a loop of C code
-    return bool(loop.is_closed())
+    return bool(uvloop_of(loop).is_closed(loop))
 
 
 def _tasks_in_weak_sets() -> list[Task]:
@@ -143,7 +146,10 @@ def find_tasks(loops: Mapping[int, Loop]) -> tuple[list[Task], list[str]]:
     errors: list[str] = []
     found = [task for task in _tasks_in_weak_sets() if is_pending(task) and id(loop_of(task)) in loops]
     if TASKS_ARE_KEPT_PER_LOOP:
-        listed = [_tasks_of(loop, errors) for loop in loops.values()]
+        if _would_be_asked():
+            listed = [_among_all_objects(loops)]
+        else:
+            listed = [_tasks_of(loop, errors) for loop in loops.values()]
         if len(listed) == 1 and not found:
             return listed[0], errors
         found += chain.from_iterable(listed)
@@ -154,7 +160,27 @@ def _tasks_of(loop: Loop, errors: list[str]) -> list[Task]:
     try:
         # Reads the C list of every thread's tasks, with the world stopped (Modules/_asynciomodule.c).
         return list(tasks.all_tasks(loop))
-    except Exception as error:  # noqa: BLE001 - it asks each task `done()`, which a subclass may define
+    except Exception as error:  # noqa: BLE001 - a loop of another make may fail in any way
         errors.append(f"asyncio could not list the tasks of a loop ({error!r}): all objects were searched")
-        every = (item for item in gc.get_objects() if is_task(item))
-        return [task for task in every if loop_of(task) is loop and is_pending(task)]
+        return _among_all_objects({id(loop): loop})
+
+
+# What `asyncio.all_tasks` asks the tasks for, and the set that it makes of them does.
+_ASKED = ("done", "get_loop", "__hash__", "__eq__", "__getattribute__", "__getattr__")
+
+
+def _would_be_asked() -> bool:
+    """Whether `asyncio.all_tasks` may run code of the application, and the tasks can be found without it."""
+    if gc.get_freeze_count():
+        return False  # what `gc.freeze` has set aside is not among the objects of the collector
+    return any(has_subclass_defining(kind, _ASKED) for kind in (C_TASK, PY_TASK))
+
+
+def _among_all_objects(loops: Mapping[int, Loop]) -> list[Task]:
+    """The tasks of these loops that are not done, found among all objects and without asking any."""
+    found: list[Task] = []
+    for task in [item for item in gc.get_objects() if is_task(item) and is_pending(item)]:
+        with suppress(RuntimeError):  # of a class whose `__init__` has not called that of its base
+            if id(loop_of(task)) in loops:
+                found.append(task)
+    return found

@@ -115,9 +115,13 @@ def coroutine_of(task: object) -> object:
 
 def loop_of(task: object) -> asyncio.AbstractEventLoop:
     """The loop of a future or task."""
-    kind: Any = PY_FUTURE if issubclass(type(task), PY_FUTURE) else C_FUTURE
-    loop: asyncio.AbstractEventLoop = kind.get_loop(task)
-    return loop
+    of_python = issubclass(type(task), PY_FUTURE)
+    # Only the method of C futures is C code.
+    loop: Any = instance_dict(task, PY_FUTURE).get("_loop") if of_python else C_FUTURE.get_loop(task)  # type: ignore[attr-defined]
+    if loop is None:
+        raise RuntimeError("the future is not initialized")
+    found: asyncio.AbstractEventLoop = loop
+    return found
 
 
 def root_frame_of(task: object) -> types.FrameType | None:
@@ -128,8 +132,10 @@ def root_frame_of(task: object) -> types.FrameType | None:
 
 def name_of(task: object) -> str:
     """The name of a task."""
-    kind: Any = PY_TASK if issubclass(type(task), PY_TASK) else C_TASK
-    return str(kind.get_name(task))
+    if issubclass(type(task), PY_TASK):
+        name = instance_dict(task, PY_FUTURE).get("_name")
+        return str.__str__(name) if issubclass(type(name), str) else ""
+    return str(C_TASK.get_name(task))
 
 
 def read_task(task: object) -> tuple[object, object, str, object]:

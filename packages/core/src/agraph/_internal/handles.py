@@ -16,6 +16,7 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agraph._internal.discover import uvloop_of
 from agraph._internal.futures import PY_TASK, instance_dict, is_future, is_pending, is_task
 from agraph._internal.kinds import is_one_of
 from agraph._internal.library_timers import tasks_cancelled_by
@@ -97,7 +98,7 @@ def pending_calls(loop: Loop) -> Iterator[Call]:
                     and not handle._cancelled
                 ):
                     yield Call(handle, handle._callback, handle._args or (), when_of(handle))
-    elif type(loop).__module__.startswith("uvloop"):
+    elif uvloop_of(loop) is not None:
         yield from _calls_of_uvloop(loop)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agraph._internal import libraries
 from agraph._internal.futures import coroutine_of, is_future, is_pending, is_task
+from agraph._internal.kinds import qualname_of
 from agraph._internal.leads import Leads, items_of_task
 from agraph._internal.libraries import Holding
 from agraph._internal.model import Site
@@ -92,7 +93,7 @@ class Holdings:
                     holding = adapter.holding(part.owner, self._who_has)
                 except Exception as error:  # noqa: BLE001 - another version of the library may be anything
                     holding = None
-                    self._builder.error(f"who holds a {type(part.owner).__name__} is unknown: {error!r}")
+                    self._builder.error(f"who holds a {qualname_of(type(part.owner))} is unknown: {error!r}")
                 if holding is not None:
                     self._hold(number, holding, blocks.get(id(part.owner), []))
 

@@ -6,9 +6,9 @@ import asyncio
 import selectors
 import types
 from asyncio import events, tasks
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agraph._internal.discover import _RUN_FOREVER, _RUNNER_RUN, _loop_run_by
+from agraph._internal.discover import _RUN_FOREVER, _RUNNER_RUN, _loop_run_by, uvloop_of
 from agraph._internal.futures import instance_dict, root_frame_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def blocks_loop(top: types.FrameType, loop: Loop) -> bool:
             break
         frame = frame.f_back
     # The loop of uvloop has no frames: whatever stands on its thread was called by it.
-    return _is_uvloop(loop) and (frame is not None or tasks.current_task(loop) is not None)
+    return uvloop_of(loop) is not None and (frame is not None or tasks.current_task(loop) is not None)
 
 
 def thread_by_task(loop: Loop, frames: dict[int, types.FrameType]) -> int | None:
@@ -65,7 +65,7 @@ def thread_by_task(loop: Loop, frames: dict[int, types.FrameType]) -> int | None
         loop: The loop.
         frames: The innermost frame of every thread, by thread.
     """
-    if not _is_uvloop(loop):
+    if uvloop_of(loop) is None:
         return None
     root = root_frame_of(tasks.current_task(loop))
     for ident, top in frames.items() if root is not None else ():
@@ -79,13 +79,9 @@ def thread_by_task(loop: Loop, frames: dict[int, types.FrameType]) -> int | None
 
 def runs_unseen(loop: Loop) -> bool:
     """Whether a loop of uvloop runs, though no frame of Python shows on which thread."""
-    base: Any = next((kind for kind in type(loop).__mro__ if kind.__module__ == "uvloop.loop"), None)
+    base = uvloop_of(loop)
     return base is not None and bool(base.is_running(loop))
 
 
 def _is_stock(loop: Loop) -> bool:
     return issubclass(type(loop), asyncio.BaseEventLoop)
-
-
-def _is_uvloop(loop: Loop) -> bool:
-    return any(base.__module__.startswith("uvloop") for base in type(loop).__mro__)

@@ -17,12 +17,13 @@ from asyncio import events, futures
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from agraph._internal.discover import uvloop_of
 from agraph._internal.futures import instance_dict, is_task
-from agraph._internal.instances import dict_of, values_in_class
-from agraph._internal.kinds import is_kind_of, is_one_of
+from agraph._internal.instances import dict_of, name_of_type, values_in_class
+from agraph._internal.kinds import is_kind_of, is_one_of, module_of, qualname_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
 
 _Kind = Literal["ready", "timer", "io"]
 _END_OF_SLEEP: Any = getattr(futures, "_set_result_unless_cancelled", None)
@@ -65,7 +66,7 @@ def sources_of(loop: object, futures_looked_for: Container[int]) -> Iterator[Sou
     """
     if issubclass(type(loop), asyncio.BaseEventLoop):
         yield from _of_asyncio(instance_dict(loop, asyncio.BaseEventLoop), futures_looked_for)
-    elif type(loop).__module__.partition(".")[0] == "uvloop":
+    elif uvloop_of(loop) is not None:
         yield from _of_uvloop(loop)
 
 
@@ -132,13 +133,10 @@ def _behind_transport(transport: object) -> list[object]:
 
 def _closures_of_class(kind: type) -> list[object]:
     """The methods of a class that was made inside of a function and knows variables of it."""
-    if "<locals>" not in _qualname(kind):
+    if "<locals>" not in qualname_of(kind):
         return []
     values = values_in_class(kind)
     return [value for value in values if type(value) is types.FunctionType and value.__closure__]
-
-
-_qualname: Callable[[type], str] = type.__dict__["__qualname__"].__get__
 
 
 # ---- uvloop
@@ -155,8 +153,10 @@ def _of_uvloop(loop: object) -> Iterator[Source]:
         elif type(member) is dict:
             yield from _watched_by_uvloop(member)
         elif type(member) is weakref.WeakValueDictionary:
-            for reference in member.valuerefs():
-                transport = reference()
+            # Its `data`, not a method: the loop may be half made by another thread, or half torn down.
+            references = (dict_of(member) or {}).get("data")
+            for reference in list(references.values()) if type(references) is dict else ():
+                transport = reference() if type(reference) is weakref.KeyedRef else None
                 if transport is not None:
                     yield Source("io", transport, gc.get_referents(transport))
 
@@ -180,4 +180,4 @@ def _called_by_uvloop(handles: Iterable[Any], kind: _Kind, name: str = "") -> It
 
 def _is_of_uvloop(item: object, name: str) -> bool:
     kind = type(item)
-    return kind.__name__ == name and kind.__module__.partition(".")[0] == "uvloop"
+    return name_of_type(kind) == name and module_of(kind).partition(".")[0] == "uvloop"

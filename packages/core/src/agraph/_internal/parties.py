@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agraph._internal.bridges import bridges_by_callback, bridges_by_declaration
 from agraph._internal.futures import coroutine_of
 from agraph._internal.identity import key_of
+from agraph._internal.kinds import qualname_of
 from agraph._internal.leads import Leads, items_of, named_globals
 from agraph._internal.model import Site
 from agraph._internal.outside import Source, sources_of
@@ -161,7 +162,7 @@ class _Parties:
         self._builder.put(
             number,
             "work_item" if source.kind == "ready" else "timer",
-            type=type(source.owner).__qualname__,
+            type=qualname_of(type(source.owner)),
             state="pending",
             key=key_of(source.owner),
             loop=known.number,

@@ -9,7 +9,7 @@ from typing import Any
 
 def is_timer(item: object) -> bool:
     """Whether it is a handle that a loop calls at some time."""
-    return type(item) is events.TimerHandle or (type(item).__name__ == "TimerHandle" and _is_of_uvloop(item))
+    return type(item) is events.TimerHandle or _is_of_uvloop(item)
 
 
 def when_of(handle: Any) -> float | None:  # noqa: ANN401 - any object
@@ -26,4 +26,5 @@ def when_of(handle: Any) -> float | None:  # noqa: ANN401 - any object
 
 def _is_of_uvloop(item: object) -> bool:
     # The very type, so its methods are C code (class TimerHandle in uvloop/cbhandles.pyx, 0.22 and 0.23).
-    return type(item) is getattr(sys.modules.get("uvloop.loop"), "TimerHandle", None)
+    uvloop = sys.modules.get("uvloop.loop")
+    return uvloop is not None and type(item) is getattr(uvloop, "TimerHandle", None)
