@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from asyncio import locks, queues
 from collections import deque
+from concurrent.futures import Future as ConcurrentFuture
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.builder import new_row
 from agraph._internal.futures import instance_dict, is_future, is_pending, is_task
 from agraph._internal.identity import key_of
-from agraph._internal.instances import attribute, dict_of
-from agraph._internal.kinds import is_one_of
+from agraph._internal.kinds import qualname_of
 from agraph._internal.model import Edge, Site
+from agraph._internal.transports import io_detail
 from agraph._internal.waits import Part, Wait, wait_of_future
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agraph._internal.builder import Builder
     from agraph._internal.holders import Held
     from agraph._internal.model import NodeKind
     from agraph._internal.task_rows import Facts
 
+UNREADABLE = "what it waits for could not be read"
 NO_PRODUCER = "no known task completes this future"
 _OPEN = {
     "event": "whoever has the event may set it",
@@ -81,7 +83,7 @@ class Resources:
             number = self.part(target) if type(target) is Part else self._row(target)
             if number is None:
                 self._builder.error(f"a {wait.made_by or 'wait'} has no readable target")
-                self._builder.change(waiter, open="what it waits for could not be read")
+                self._builder.change(waiter, open=UNREADABLE)
                 continue
             self._builder.edge(waiter, number, wait.edge)
 
@@ -89,13 +91,20 @@ class Resources:
         """Follow futures that wait for futures until nothing new turns up."""
         while self._ahead:
             number, future = self._ahead.pop()
-            wait = wait_of_future(future)
-            if wait is None:
-                self.plain[number] = future
-                self._builder.change(number, open=NO_PRODUCER, need=1)
-                continue
-            self._builder.change(number, need=wait.need, exc=wait.exc, detail={"made_by": wait.made_by})
-            self.connect(number, wait)
+            try:
+                self._follow(number, future)
+            except Exception as error:  # noqa: BLE001 - costs what this future waits for, and nothing else
+                self._builder.error(f"what a future waits for could not be read: {error!r}")
+                self._builder.change(number, need=1, open=UNREADABLE)
+
+    def _follow(self, number: int, future: object) -> None:
+        wait = wait_of_future(future)
+        if wait is None:
+            self.plain[number] = future
+            self._builder.change(number, open=NO_PRODUCER, need=1)
+            return
+        self._builder.change(number, need=wait.need, exc=wait.exc, detail={"made_by": wait.made_by})
+        self.connect(number, wait)
 
     def _row(self, target: object) -> int | None:
         if target is None:
@@ -104,23 +113,31 @@ class Resources:
         number = builder.known(target)
         if number is None:
             number = builder.reserve(target)
-            if is_future(target):
-                self._future(number, target)
-            else:
-                self._foreign(number, target)
+            self._put_if_possible(number, target, self._future if is_future(target) else self._foreign)
         return number
+
+    def _put_if_possible(self, number: int, thing: Any, put: Callable[[int, Any], None]) -> None:  # noqa: ANN401
+        """Make a row in any case: what waits for it has to know that it waits."""
+        try:
+            put(number, thing)
+        except Exception as error:  # noqa: BLE001 - costs what is known of this one, and nothing else
+            owner, kind = (thing.owner, thing.kind) if type(thing) is Part else (thing, "future")
+            name = qualname_of(type(owner))
+            self._builder.error(f"a {kind} of type {name} could not be read: {error!r}")
+            fields: dict[str, Any] = {"kind": kind, "type": name, "key": key_of(owner), "state": "unknown"}
+            self._builder.put(number, **fields, need=1, open="it could not be read")
 
     def _future(self, number: int, future: object) -> None:
         pending = is_pending(future)
         kind: NodeKind = "task" if is_task(future) else "future"
         state = "pending" if pending else "done"
-        self._builder.put(number, kind, type=type(future).__qualname__, state=state, key=key_of(future))
+        self._builder.put(number, kind, type=qualname_of(type(future)), state=state, key=key_of(future))
         if pending and kind == "future":
             self._ahead.append((number, future))
 
     def _foreign(self, number: int, target: object) -> None:
         """A concurrent future: a work item of a pool. Anything else: an awaitable that nobody here knows."""
-        name = type(target).__qualname__
+        name = qualname_of(type(target))
         if _is_concurrent(target):
             self._builder.put(
                 number, "work_item", type=name, state=_concurrent_state(target), key=key_of(target)
@@ -142,7 +159,7 @@ class Resources:
         number = self._builder.known(part.owner, part.operation)
         if number is None:
             number = self._builder.reserve(part.owner, part.operation)
-            self._put_part(number, part)
+            self._put_if_possible(number, part, self._put_part)
         return number
 
     def _put_part(self, number: int, part: Part) -> None:
@@ -150,7 +167,7 @@ class Resources:
         self._builder.put(
             number,
             kind,
-            type=type(part.owner).__qualname__,
+            type=qualname_of(type(part.owner)),
             state=_state_of(part),
             key=key_of(part.owner),
             need=0 if part.kind == "io" else 1,
@@ -222,40 +239,25 @@ def _detail_of(part: Part) -> dict[str, str | int | float | None] | None:
     elif part.kind == "queue":
         state = _attributes(owner, queues.Queue)
         items = state.get("_queue")
-        detail["size"] = len(items) if isinstance(items, (deque, list)) else None
+        detail["size"] = _length_of(items)
         detail["maxsize"] = state.get("_maxsize") if type(state.get("_maxsize")) is int else None
         if operation == "join":
             detail["unfinished"] = state.get("_unfinished_tasks")
     elif part.kind == "io":
-        detail |= _io_detail(owner)
+        detail |= io_detail(owner)
     return detail or None
 
 
-def _io_detail(owner: object) -> dict[str, str | int | float | None]:
-    """The descriptor and the peer of a transport or socket of the standard library."""
-    if issubclass(type(owner), socket.socket):
-        return {"fd": socket.socket.fileno(owner)}  # type: ignore[arg-type]
-    if not issubclass(type(owner), (asyncio.BaseTransport,)):
-        return {}
-    state = dict_of(owner) or {}  # a transport of C code has none
-    extra = attribute(owner, "_extra")
-    detail: dict[str, str | int | float | None] = {}
-    if type(state.get("_sock_fd")) is int:
-        detail["fd"] = state["_sock_fd"]
-    peer = extra.get("peername") if type(extra) is dict else None
-    if is_one_of(type(peer), (tuple, str)) and peer:
-        detail["peer"] = peer if type(peer) is str else ":".join(str(part) for part in peer[:2])
-    if type(state.get("_pid")) is int:
-        detail["pid"] = state["_pid"]
-    return detail
+def _length_of(items: object) -> int | None:
+    """How many items the container of a queue has; None when it is none of those of asyncio, or from one."""
+    base: Any = next((base for base in (deque, list) if issubclass(type(items), base)), None)
+    return None if base is None else base.__len__(items)  # past a method of the application
 
 
 def _is_concurrent(target: object) -> bool:
-    from concurrent.futures import Future  # noqa: PLC0415 - asyncio.futures has imported it
-
-    return issubclass(type(target), Future)
+    return issubclass(type(target), ConcurrentFuture)
 
 
 def _concurrent_state(target: object) -> str:
-    state = vars(target).get("_state")
-    return str(state).lower() if isinstance(state, str) else "pending"
+    state = instance_dict(target, ConcurrentFuture).get("_state")
+    return state.lower() if type(state) is str else "pending"

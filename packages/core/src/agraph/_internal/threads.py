@@ -18,6 +18,7 @@ from agraph._internal.blocking import blocked_in, interrupted_wait, is_locked
 from agraph._internal.crossing import NOBODY, Crossing
 from agraph._internal.futures import instance_dict
 from agraph._internal.identity import key_of
+from agraph._internal.kinds import module_of, qualname_of
 from agraph._internal.library_threads import futures_of_workers
 from agraph._internal.loop_threads import blocks_loop, is_idle, runs_unseen, thread_by_task
 from agraph._internal.thread_locks import LockHolders
@@ -90,7 +91,7 @@ class Threads:
         if interrupted is not None:
             self._frames[self._own] = interrupted
             self._own = 0
-        self._objects = _thread_objects()
+        self._objects = thread_objects()
         self._numbers: dict[int, int] = {}
         self._claims: list[_Claim] = []
         self._blocked_loops: list[_BlockedLoop] = []
@@ -166,6 +167,7 @@ class Threads:
             if number is not None and runs_unseen(loop):
                 self._builder.change(number, state="running")
             return
+        self._builder.change(number, name=name_of_thread(self._objects.get(ident), ident))
         if ident == self._own or is_idle(top, loop):
             self._builder.change(number, state="running" if ident == self._own else "idle")
             return
@@ -195,7 +197,7 @@ class Threads:
         self._builder.put(
             number,
             "thread",
-            name=_name_of(self._objects.get(ident), ident),
+            name=name_of_thread(self._objects.get(ident), ident),
             state="running" if blocked is None else "blocked",
             stack=self._stack(top),
             key=ident,
@@ -272,11 +274,12 @@ class Threads:
             return number
         number = self._builder.reserve(part.owner, part.operation)
         kind: Any = part.kind
+        kind_of_owner = type(part.owner)
         self._builder.put(
             number,
             kind,
             name=name,
-            type=f"{type(part.owner).__module__.lstrip('_')}.{type(part.owner).__qualname__}",
+            type=f"{module_of(kind_of_owner).lstrip('_')}.{qualname_of(kind_of_owner)}",
             state="locked" if kind == "lock" else "pending",
             key=key_of(part.owner),
             need=1,
@@ -295,11 +298,12 @@ def _stands(claim: _Claim, top: FrameType | None) -> bool:
     return top is claim.top and top.f_lasti == claim.lasti and (gate is None or is_locked(gate))
 
 
-def _thread_objects() -> dict[int, threading.Thread]:
+def thread_objects() -> dict[int, threading.Thread]:
     """The threads, without the lock of `threading.enumerate`: a blocked thread may hold it."""
     return dict(getattr(threading, "_active", {}))
 
 
-def _name_of(thread: threading.Thread | None, ident: int) -> str:
+def name_of_thread(thread: threading.Thread | None, ident: int) -> str:
+    """The name of a thread, past a property of a subclass; a number where there is none."""
     name = None if thread is None else instance_dict(thread, threading.Thread).get("_name")
     return name if type(name) is str else f"thread {ident}"
