@@ -11,6 +11,7 @@ Nothing happens unless asked for: importing this package patches nothing and sta
 
 from typing import TYPE_CHECKING
 
+from agraph._internal.entry import capture
 from agraph._internal.errors import AgraphError, SnapshotError
 from agraph._internal.files import load, loads
 from agraph._internal.model import Capture, Edge, Node, Process, Site, Snapshot
@@ -18,7 +19,6 @@ from agraph._internal.version import __version__
 
 if TYPE_CHECKING:
     from agraph._internal.awaited_by import future_add_to_awaited_by, future_discard_from_awaited_by
-    from agraph._internal.capture import capture
     from agraph._internal.graph import (
         FrameCallGraphEntry,
         FutureCallGraph,
@@ -37,7 +37,6 @@ _LAZY = {
     "Stay": "resource",
     "FrameCallGraphEntry": "graph",
     "FutureCallGraph": "graph",
-    "capture": "capture",
     "capture_call_graph": "graph",
     "format_call_graph": "graph",
     "future_add_to_awaited_by": "awaited_by",

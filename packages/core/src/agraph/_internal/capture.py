@@ -1,4 +1,4 @@
-"""`agraph.capture()`: what every task of this process waits for, at one moment."""
+"""What every task of this process waits for, at one moment."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 from agraph._internal import threads, withs
 from agraph._internal.acquired import infer_holders
 from agraph._internal.builder import Builder
-from agraph._internal.discover import find_loops, find_tasks
+from agraph._internal.discover import find_loops, find_tasks, uvloop_of
 from agraph._internal.futures import still_waits
 from agraph._internal.groups import note_parents
 from agraph._internal.handles import note_releases
 from agraph._internal.holdings import Holdings
 from agraph._internal.identity import key_of
+from agraph._internal.kinds import module_of, qualname_of
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
 from agraph._internal.parties import find_parties
 from agraph._internal.process import this_process
 from agraph._internal.prove_idle import nothing_can_happen
-from agraph._internal.resources import Resources
+from agraph._internal.resources import UNREADABLE, Resources
 from agraph._internal.spans import note_spans
 from agraph._internal.structural import connect_declared
 from agraph._internal.task_rows import Facts, LoopFacts, TaskReader, current_tasks
@@ -35,32 +36,19 @@ if TYPE_CHECKING:
     from agraph._internal.discover import Loop
 
 
-def capture(
-    *,
-    all_threads: bool = True,
-    max_tasks: int | None = None,
-    max_seconds: float | None = None,
-    prove: bool = False,
+def take(
+    *, all_threads: bool, max_tasks: int | None, max_seconds: float | None, prove: bool, busy: float
 ) -> Snapshot:
-    """Take a snapshot of this process: what every task waits for, and who holds what they wait for.
-
-    Call it from anywhere: from a task, a callback, another thread, with the loop blocked. Nothing of the
-    application runs, is changed or is kept alive.
+    """What `agraph.capture` returns, for the same arguments.
 
     Args:
-        all_threads: Whether to include the loops of other threads.
-        max_tasks: How many tasks to describe at most; None for all. What is left out is said in
-            `Snapshot.capture.cut`.
-        max_seconds: About how many seconds to take at most; None for as many as it needs. What is left out
-            then is said in the same place.
-        prove: Whether to find out which events, queues, futures and the like can be freed by nobody any
-            more, as only stuck tasks can reach them. They are `open` otherwise, and tasks that wait for them
-            never `certain`. It takes at most about 5 seconds, in `Capture.pause_ms` with the rest.
-
-    Returns:
-        The snapshot. What could not be read is said in `Snapshot.capture.errors`.
+        all_threads: See there.
+        max_tasks: See there.
+        max_seconds: See there.
+        prove: See there.
+        busy: What `time.perf_counter` was when the caller began.
     """
-    start, start_monotonic, busy = time.time(), time.monotonic(), time.perf_counter()
+    start, start_monotonic = time.time(), time.monotonic()
     # A collection would run finalizers of the application in the middle, and costs as much as the capture.
     collects = gc.isenabled()
     gc.disable()
@@ -132,8 +120,7 @@ class _Work:
         holdings = Holdings(self.builder, self._resources)
         self.unknown += holdings.unknown
         self._try("resources", holdings.rewrite, facts)
-        self._resources.connect_tasks(facts)
-        self._resources.finish()
+        self._connect(facts)
         on_threads = threads.Threads(self.builder, self._resources, self._loops)
         try:
             self._try("threads", on_threads.run, facts)
@@ -151,18 +138,22 @@ class _Work:
             self.cut += parties or ()
             if self.where == "thread":
                 self._check(facts)
+            for task in facts.unreadable:
+                self.builder.error(task.sentence)
         finally:
             self.moved += on_threads.settle()
 
     def snapshot(self, start: float, start_monotonic: float) -> Snapshot:
         """What was found, as plain data."""
+        own = threading.get_ident()
         return Snapshot(
             process=this_process(),
             capture=Capture(
                 start=start,
                 start_monotonic=start_monotonic,
                 where=self.where,
-                thread=threading.current_thread().name,
+                # Not `current_thread`: in a thread that `threading` does not know it makes an entry for good.
+                thread=threads.name_of_thread(threads.thread_objects().get(own), own),
                 consistent=self.consistent,
                 moved=self.moved,
                 complete=not self.cut,
@@ -192,6 +183,16 @@ class _Work:
             self.unknown.append(fact)
             return None
 
+    def _connect(self, facts: Facts) -> None:
+        try:
+            self._resources.connect_tasks(facts)
+            self._resources.finish()
+        except Exception as error:  # noqa: BLE001 - no exception leaves a capture
+            self.builder.error(f"what tasks wait for could not be read: {error!r}")
+            for number, wait in zip(facts.numbers, facts.waits, strict=True):
+                if wait is not None:  # its edges may be missing, and who waits for nothing waits for ever
+                    self.builder.change(number, open=UNREADABLE)
+
     def _is_late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline
 
@@ -199,7 +200,8 @@ class _Work:
         for position, held in facts.held.items():
             for one in held:
                 self._resources.hold(facts.numbers[position], one)
-        every = not self.cut and not self.builder.errors and not facts.unread
+        unread = bool(facts.unread or facts.unreadable)
+        every = not self.cut and not self.builder.errors and not unread
         self._resources.hand_over(every_holder_is_known=every)
 
     def _bounded(self, tasks: list[Any]) -> list[Any]:
@@ -211,13 +213,13 @@ class _Work:
         return tasks[: self._max_tasks]
 
     def _describe_loops(self) -> dict[int, LoopFacts]:
-        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        objects = threads.thread_objects()
         facts: dict[int, LoopFacts] = {}
         for loop, thread in self._loops.values():
             number = self.builder.reserve(loop)
             state = "stopped" if thread is None else "running"
-            name = names.get(thread, "") if thread is not None else ""
-            kind = f"{type(loop).__module__}.{type(loop).__qualname__}"
+            name = "" if thread is None else threads.name_of_thread(objects.get(thread), thread)
+            kind = f"{module_of(type(loop))}.{qualname_of(type(loop))}"
             self.builder.put(number, "loop", name=name, type=kind, state=state, key=key_of(loop))
             facts[id(loop)] = LoopFacts(number, _offset_of(loop))
         return facts
@@ -243,13 +245,22 @@ class _Work:
         try:
             for number, task, waiter in zip(facts.numbers, facts.tasks, facts.waiters, strict=True):
                 if waiter is not None and not still_waits(task, waiter):
-                    self.moved += 1
-                    self.builder.change(number, state="ready", need=0)
+                    self._note_move(number)
+            # That one could not be read is no matter when it has moved meanwhile.
+            for one in list(facts.unreadable):
+                if one.waiter is None or not still_waits(one.task, one.waiter):
+                    self._note_move(one.number)
+                    facts.unreadable.remove(one)
         except Exception as error:  # noqa: BLE001 - no exception leaves a capture
             self.consistent = False
             self.builder.error(f"whether tasks moved could not be read: {error!r}")
 
+    def _note_move(self, number: int) -> None:
+        self.moved += 1
+        self.builder.change(number, state="ready", need=0, open="")
+
 
 def _offset_of(loop: Loop) -> float:
     """Loops of asyncio run on the monotonic clock; that of uvloop is another, in the same seconds."""
-    return time.monotonic() - loop.time() if type(loop).__module__.startswith("uvloop") else 0.0
+    base = uvloop_of(loop)
+    return 0.0 if base is None else time.monotonic() - float(base.time(loop))

@@ -15,9 +15,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from agraph._internal.builder import new_row
-from agraph._internal.futures import C_FUTURE, C_TASK, HAS_C_PART, coroutine_of, read_task, with_callbacks
+from agraph._internal.futures import (
+    C_FUTURE,
+    C_TASK,
+    HAS_C_PART,
+    coroutine_of,
+    read_task,
+    waiter_of,
+    with_callbacks,
+)
 from agraph._internal.holders import Held, Standing, deadline_of, held_by
 from agraph._internal.identity import ORIGIN, key_of, wait_id
+from agraph._internal.kinds import qualname_of
 from agraph._internal.model import Node
 from agraph._internal.waits import ResourceReader, Wait, function_reader_of, reader_of
 from agraph._internal.walk import C_FUTURE_ITERATOR, chain
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
 
 _HANDLE_RUN = events.Handle._run.__code__
 _NOTHING: list[Held] = []
+# A task that moves in another thread meanwhile can nearly always be read the next time.
+_TRIES = 3
 _COROUTINE = types.CoroutineType
 _EXACT = frozenset({id(C_FUTURE), id(C_TASK)})  # by `id`: a metaclass may define `__hash__`
 _TASK, _WAITING = "task", "waiting"
@@ -67,6 +78,22 @@ class TaskFacts(NamedTuple):
         return standing_in(self.sites, coroutine_of(self.task))
 
 
+class Unreadable(NamedTuple):
+    """A task that could not be read: nothing is known of it, or it moved while it was looked at.
+
+    Attributes:
+        number: The id of its node.
+        task: The task.
+        waiter: The future it was suspended on before it was looked at.
+        sentence: What went wrong.
+    """
+
+    number: int
+    task: object
+    waiter: object
+    sentence: str
+
+
 class Facts(Sequence[TaskFacts]):
     """What is known of many tasks, in columns: a tuple for each would cost as much as reading it.
 
@@ -77,6 +104,7 @@ class Facts(Sequence[TaskFacts]):
         waits: For each, what `TaskFacts.wait` says.
         held: What `TaskFacts.held` says, by position, for those who hold something.
         unread: The positions of those of which `TaskFacts.unread` says so.
+        unreadable: Tasks that are in none of these, as they could not be read.
     """
 
     def __init__(self, sites: Sites) -> None:
@@ -87,6 +115,7 @@ class Facts(Sequence[TaskFacts]):
         self.waits: list[Wait | None] = []
         self.held: dict[int, list[Held]] = {}
         self.unread: set[int] = set()
+        self.unreadable: list[Unreadable] = []
         self._sites = sites
 
     def __len__(self) -> int:
@@ -276,12 +305,18 @@ class TaskReader:
             add_wait(wait)
 
     def _read_if_possible(self, number: int, task: object) -> None:
-        try:
-            self.read(number, task)
-        except Exception as error:  # noqa: BLE001 - a foreign task type may fail in any way
-            self._builder.error(f"a task of type {type(task).__qualname__} could not be read: {error!r}")
-            unread: dict[str, Any] = {"state": "unknown", "need": 1, "open": "it could not be read"}
-            self._builder.put(number, "task", key=key_of(task), **unread)
+        waiter: object = None
+        for attempt in range(_TRIES):
+            try:
+                waiter = waiter if attempt else waiter_of(task)
+                self.read(number, task)
+            except Exception as error:  # noqa: BLE001 - a foreign task type may fail in any way
+                sentence = f"a task of type {qualname_of(type(task))} could not be read: {error!r}"
+            else:
+                return
+        self.facts.unreadable.append(Unreadable(number, task, waiter, sentence))
+        unread: dict[str, Any] = {"state": "unknown", "need": 1, "open": "it could not be read"}
+        self._builder.put(number, "task", key=key_of(task), **unread)
 
     def read(self, number: int, task: object) -> None:
         """Make the row of a task, and add what else is known of it to `facts`.
@@ -423,7 +458,7 @@ def _qualname(coroutine: object) -> str:
     """The function that a task runs; of Cython's coroutines only the type is sure."""
     if type(coroutine) is types.CoroutineType or type(coroutine) is types.GeneratorType:
         return str(coroutine.__qualname__)
-    return type(coroutine).__qualname__
+    return qualname_of(type(coroutine))
 
 
 def current_tasks(loops: list[Any]) -> set[int]:

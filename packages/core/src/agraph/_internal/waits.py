@@ -147,7 +147,7 @@ def _wait(inner: object, _outer: object, _waiter: object) -> Wait | None:
     members = next((item for item in values if type(item) is set), None)
     if members is None:
         return None
-    futures = [member for member in members if is_future(member)]
+    futures = [member for member in list(members) if is_future(member)]
     pending = [future for future in futures if is_pending(future)]
     timer = _timer_in(values)
     words = {item for item in values if type(item) is str}
@@ -180,7 +180,7 @@ def _task_group(inner: object, _outer: object, waiter: object) -> Wait | None:
     state = instance_dict(group, taskgroups.TaskGroup)
     if state.get("_on_completed_fut") is not waiter:
         return None
-    members = state.get("_tasks", ())
+    members = list(state.get("_tasks", ()))
     children = [child for child in members if is_pending(child)]
     # One that has failed is still a member until it calls back, which cancels the others.
     need = 0 if _any_failed(members) else len(children)
@@ -201,7 +201,7 @@ def _as_completed(_inner: object, outer: object, _waiter: object) -> Wait | None
     members = _members_of_as_completed(outer)
     if members is None:
         return None
-    futures = [member for member in members if is_future(member)]
+    futures = [member for member in list(members) if is_future(member)]
     pending = [future for future in futures if is_pending(future)]
     return Wait(pending, _need_of_any(futures, pending), "any_of", made_by="as_completed")
 
@@ -234,7 +234,7 @@ _AS_COMPLETED_STEPS = frozenset(
 def _race(inner: object, _outer: object, _waiter: object) -> Wait | None:
     """`staggered_race` of newer versions: any of the racers completes its future."""
     values = values_in(inner)
-    members = next((item for item in values if type(item) is set), None)
+    members = [*next((item for item in values if type(item) is set), ())]
     if not members or not all(is_future(member) for member in members):
         return None
     pending = [member for member in members if is_pending(member)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from asyncio import base_events
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.capture import capture
 from agraph._internal.discover import find_loops, find_tasks
+from agraph._internal.entry import capture
 from agraph._internal.futures import callbacks_of, is_future, loop_of, waiter_of
 from agraph._internal.identity import key_of
 from agraph._internal.reduction.judge import judge

@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from agraph._internal.capture import capture
 from agraph._internal.discover import find_loops, find_tasks
+from agraph._internal.entry import capture
 from agraph._internal.identity import key_of
 from agraph._internal.reduction.judge import judge
 from agraph._internal.reduction.names import Labels, plural, user_site

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from agraph._internal.capture import capture
+from agraph._internal.entry import capture
 from agraph._internal.text import plain
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agraph._internal.capture import capture
+from agraph._internal.entry import capture
 from agraph._internal.errors import AgraphError
 from agraph._internal.files import save
 from agraph._internal.triggers.places import runtime_directory
