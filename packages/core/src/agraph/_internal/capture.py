@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 from asyncio import events
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 def take(
     *, all_threads: bool, max_tasks: int | None, max_seconds: float | None, prove: bool, busy: float
 ) -> Snapshot:
-    """What `agraph.capture` returns, for the same arguments.
+    """What `agraph.capture` returns, for the same arguments. The garbage collector has to be off.
 
     Args:
         all_threads: See there.
@@ -49,27 +48,20 @@ def take(
         busy: What `time.perf_counter` was when the caller began.
     """
     start, start_monotonic = time.time(), time.monotonic()
-    # A collection would run finalizers of the application in the middle, and costs as much as the capture.
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        work = _Work(all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds)
-        work.run()
-        snapshot, seconds = work.snapshot(start, start_monotonic), work.seconds_left()
-        tasks, idle = work.tasks, work.idle
-        del work  # it refers to objects of the application, and references are counted now
-        if idle:
-            from agraph._internal.prove import all_closed  # noqa: PLC0415 - nearly never
+    work = _Work(all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds)
+    work.run()
+    snapshot, seconds = work.snapshot(start, start_monotonic), work.seconds_left()
+    tasks, idle = work.tasks, work.idle
+    del work  # it refers to objects of the application, and references are counted now
+    if idle:
+        from agraph._internal.prove import all_closed  # noqa: PLC0415 - nearly never
 
-            snapshot = all_closed(snapshot)
-        if prove:
-            from agraph._internal.prove import proved  # noqa: PLC0415 - seldom wanted
+        snapshot = all_closed(snapshot)
+    if prove:
+        from agraph._internal.prove import proved  # noqa: PLC0415 - seldom wanted
 
-            snapshot = proved(snapshot, tasks, seconds)
-        return _ended(snapshot, busy)
-    finally:
-        if collects:
-            gc.enable()
+        snapshot = proved(snapshot, tasks, seconds)
+    return _ended(snapshot, busy)
 
 
 def _ended(snapshot: Snapshot, busy: float) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from functools import cache
 from typing import TYPE_CHECKING
@@ -41,9 +42,17 @@ def capture(
         The snapshot. What could not be read is said in `Snapshot.capture.errors`.
     """
     busy = time.perf_counter()
-    return _take()(
-        all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds, prove=prove, busy=busy
-    )
+    # A collection would run finalizers of the application in the middle, and costs as much as the capture.
+    # The import alone could set one off, and stuck tasks that only one another know are garbage.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _take()(
+            all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds, prove=prove, busy=busy
+        )
+    finally:
+        if collects:
+            gc.enable()
 
 
 @cache
