@@ -172,6 +172,8 @@ def _stacks(one: SnapshotAnalysis, nodes: Sequence[Node], say: Sentences) -> Ite
 def stack_lines(one: SnapshotAnalysis, node: Node, style: Style) -> list[str]:
     """The stack of a node, innermost frame first, without asyncio's own frames unless there are no others.
 
+    After it come the local variables, where the capture was to read them.
+
     Args:
         one: The analysis of the node's snapshot.
         node: The node.
@@ -182,9 +184,10 @@ def stack_lines(one: SnapshotAnalysis, node: Node, style: Style) -> list[str]:
     """
     stack = one.snapshot.stack_of(node)
     shown = [site for site in stack if not is_machinery(site)] if style.limit is not None else stack
-    return columns(
-        [(f"{style.file(site.file)}:{site.line}", clean(site.function)) for site in shown or stack]
-    )
+    variables = (node.detail or {}).get("locals")
+    told = [clean(line) for line in variables.split("\n")] if isinstance(variables, str) else []
+    rows = [(f"{style.file(site.file)}:{site.line}", clean(site.function)) for site in shown or stack]
+    return [*columns(rows), *told]
 
 
 def _blocked_behind(deadlock: Deadlock, say: Sentences) -> Iterator[str]:

@@ -36,7 +36,13 @@ if TYPE_CHECKING:
 
 
 def take(
-    *, all_threads: bool, max_tasks: int | None, max_seconds: float | None, prove: bool, busy: float
+    *,
+    all_threads: bool,
+    max_tasks: int | None,
+    max_seconds: float | None,
+    prove: bool,
+    with_locals: bool,
+    busy: float,
 ) -> Snapshot:
     """What `agraph.capture` returns, for the same arguments. The garbage collector has to be off.
 
@@ -45,10 +51,13 @@ def take(
         max_tasks: See there.
         max_seconds: See there.
         prove: See there.
+        with_locals: What is called `locals` there.
         busy: What `time.perf_counter` was when the caller began.
     """
     start, start_monotonic = time.time(), time.monotonic()
-    work = _Work(all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds)
+    work = _Work(
+        all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds, with_locals=with_locals
+    )
     work.run()
     snapshot, seconds = work.snapshot(start, start_monotonic), work.seconds_left()
     tasks, idle = work.tasks, work.idle
@@ -78,8 +87,11 @@ _UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
 class _Work:
     """One capture, in the order of its methods."""
 
-    def __init__(self, *, all_threads: bool, max_tasks: int | None, max_seconds: float | None) -> None:
+    def __init__(
+        self, *, all_threads: bool, max_tasks: int | None, max_seconds: float | None, with_locals: bool
+    ) -> None:
         self.builder = Builder()
+        self._with_locals = with_locals
         self.tasks: list[Any] = []
         self.cut: list[str] = []
         self._unnamed: list[str] = []
@@ -123,6 +135,8 @@ class _Work:
             self._try("groups", note_parents, self.builder, facts)
             self._try("spans", note_spans, self.builder, facts)
             self._unnamed += self._try("names", name_resources, self.builder, self._resources, facts) or ()
+            if self._with_locals:
+                self._unnamed += self._note_locals(facts)
             self._try("structural", connect_declared, self.builder, facts, self._resources.plain)
             parties = self._try(
                 "parties", find_parties, self.builder, self._resources, facts, loops, loop_facts
@@ -184,6 +198,11 @@ class _Work:
             for number, wait in zip(facts.numbers, facts.waits, strict=True):
                 if wait is not None:  # its edges may be missing, and who waits for nothing waits for ever
                     self.builder.change(number, open=UNREADABLE)
+
+    def _note_locals(self, facts: Facts) -> list[str]:
+        from agraph._internal.frame_values import note_locals  # noqa: PLC0415 - seldom wanted
+
+        return self._try("locals", note_locals, self.builder, facts) or []
 
     def _is_late(self) -> bool:
         return self._deadline is not None and time.monotonic() > self._deadline

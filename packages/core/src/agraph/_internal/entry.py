@@ -19,6 +19,7 @@ def capture(
     max_tasks: int | None = None,
     max_seconds: float | None = None,
     prove: bool = False,
+    locals: bool = False,  # noqa: A002 - the name that the interpreter has for them
 ) -> Snapshot:
     """Take a snapshot of this process: what every task waits for, and who holds what they wait for.
 
@@ -37,6 +38,9 @@ def capture(
         prove: Whether to find out which events, queues, futures and the like can be freed by nobody any
             more, as only stuck tasks can reach them. They are `open` otherwise, and tasks that wait for them
             never `certain`. It takes at most about 5 seconds, in `Capture.pause_ms` with the rest.
+        locals: Whether to add the local variables of waiting tasks, as `locals` in `Node.detail`: a line for
+            each frame of the program, with numbers and short texts as they are, and of everything else the
+            type. Passwords and the like are then in the snapshot, if they are in variables.
 
     Returns:
         The snapshot. What could not be read is said in `Snapshot.capture.errors`.
@@ -48,7 +52,12 @@ def capture(
     gc.disable()
     try:
         return _take()(
-            all_threads=all_threads, max_tasks=max_tasks, max_seconds=max_seconds, prove=prove, busy=busy
+            all_threads=all_threads,
+            max_tasks=max_tasks,
+            max_seconds=max_seconds,
+            prove=prove,
+            with_locals=locals,
+            busy=busy,
         )
     finally:
         if collects:

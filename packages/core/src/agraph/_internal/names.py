@@ -165,11 +165,12 @@ def _facts_of(facts: Facts, numbers: list[int]) -> Iterator[TaskFacts]:
 
 def _own_frames(fact: TaskFacts) -> list[Standing]:
     """The innermost frames of a task that are not of the standard library."""
-    own = [standing for standing in reversed(fact.stack) if not _is_library(standing.frame.f_code)]
+    own = [standing for standing in reversed(fact.stack) if not is_library(standing.frame.f_code)]
     return own[:_FRAMES_OF_A_TASK]
 
 
-def _is_library(code: types.CodeType) -> bool:
+def is_library(code: types.CodeType) -> bool:
+    """Whether a function is one of the standard library."""
     file = code.co_filename
     return file.startswith(_LIBRARY) and "-packages" not in file
 

@@ -216,6 +216,13 @@ class _Text:
         yield from (f"  {_place(site)} in {plain(site.function)}" for site in stack[:_MAX_FRAMES])
         if len(stack) > _MAX_FRAMES:
             yield f"  ... and {len(stack) - _MAX_FRAMES} more frames"
+        yield from (f"  {plain(line)}" for line in locals_of(task))
+
+
+def locals_of(task: Node) -> list[str]:
+    """The local variables of a task, a line for each frame; none unless the capture was to read them."""
+    text = (task.detail or {}).get("locals")
+    return text.split("\n") if isinstance(text, str) else []
 
 
 def _place(site: Site) -> str:
