@@ -25,6 +25,7 @@ from agraph._internal.process import this_process
 from agraph._internal.prove_idle import nothing_can_happen
 from agraph._internal.resources import Resources
 from agraph._internal.spans import note_spans
+from agraph._internal.steps import read_steps
 from agraph._internal.structural import connect_declared
 from agraph._internal.task_rows import Facts, LoopFacts, TaskReader, current_tasks
 from agraph._internal.version import __version__
@@ -129,6 +130,8 @@ class _Work:
         facts = self._describe_tasks(
             numbers, tasks, TaskReader(self.builder, loop_facts, current_tasks(loops))
         )
+        if facts.steps:
+            self._try("resources", read_steps, self.builder, facts, loop_facts)
         holdings = Holdings(self.builder, self._resources)
         self.unknown += holdings.unknown
         self._try("resources", holdings.rewrite, facts)

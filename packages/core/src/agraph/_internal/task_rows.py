@@ -19,7 +19,7 @@ from agraph._internal.futures import C_FUTURE, C_TASK, HAS_C_PART, coroutine_of,
 from agraph._internal.holders import Held, Standing, deadline_of, held_by
 from agraph._internal.identity import ORIGIN, key_of, wait_id
 from agraph._internal.model import Node
-from agraph._internal.waits import ResourceReader, Wait, function_reader_of, reader_of
+from agraph._internal.waits import UNREAD_STEP, ResourceReader, Wait, function_reader_of, reader_of
 from agraph._internal.walk import C_FUTURE_ITERATOR, chain
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class Facts(Sequence[TaskFacts]):
         waits: For each, what `TaskFacts.wait` says.
         held: What `TaskFacts.held` says, by position, for those who hold something.
         unread: The positions of those of which `TaskFacts.unread` says so.
+        steps: The positions of those that wait in a step of `as_completed` whose members are not known yet.
     """
 
     def __init__(self, sites: Sites) -> None:
@@ -87,6 +88,7 @@ class Facts(Sequence[TaskFacts]):
         self.waits: list[Wait | None] = []
         self.held: dict[int, list[Held]] = {}
         self.unread: set[int] = set()
+        self.steps: list[int] = []
         self._sites = sites
 
     def __len__(self) -> int:
@@ -322,6 +324,8 @@ class TaskReader:
             self.facts.held[position] = held
         if unread:
             self.facts.unread.add(position)
+        if wait is not None and wait.made_by == UNREAD_STEP:
+            self.facts.steps.append(position)
 
     def _way(self, coroutine: object) -> tuple[_Way, object]:
         """How a task stands, and its innermost coroutine."""
