@@ -94,6 +94,11 @@ def _ended(snapshot: Snapshot, busy: float) -> Snapshot:
 # How many tasks are read between two looks at the clock.
 _AT_ONCE = 512
 _UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
+# Steps that only ever find somebody who frees a task after all: they run whatever the time.
+_WEAKENING = frozenset({"handles", "groups"})
+# Steps without which less is known, but nothing is taken for certain that is not. What others could not read,
+# such as a deadline, might free any task.
+_ADDING = frozenset({"resources", "acquires", "spans", "names", "structural", "parties"})
 
 
 class _Work:
@@ -185,7 +190,7 @@ class _Work:
 
     def _try(self, fact: str, step: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
         """Run a step whose failure, or lack of time, costs only what it would have found."""
-        if self._is_late():
+        if fact not in _WEAKENING and self._is_late():
             self.cut.append(f"{fact}: the time was up")
             return None
         try:
@@ -193,6 +198,8 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - no exception leaves a capture
             self.builder.error(f"{fact} could not be read: {error!r}")
             self.unknown.append(fact)
+            if fact not in _ADDING:
+                self.builder.open_all(f"{fact} could not be read")
             return None
 
     def _is_late(self) -> bool:
