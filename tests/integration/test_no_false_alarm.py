@@ -368,8 +368,13 @@ def test_nor_by_its_own_loop(seed, tmp_path):
     async def main():
         loop = asyncio.get_running_loop()
         loop.call_soon(look)
-        loop.call_later(SECONDS, program.end)
-        await ended(program)
+        # Not a timer of the loop: that is seen to lead to the tasks, and they might be freed by it.
+        end = threading.Timer(SECONDS, lambda: loop.call_soon_threadsafe(program.end))
+        end.start()
+        try:
+            await ended(program)
+        finally:
+            end.cancel()
 
     asyncio.run(main())
     assert not failures, failures
