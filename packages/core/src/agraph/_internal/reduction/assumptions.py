@@ -47,7 +47,7 @@ def assumptions(
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
         yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
-    yield "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)"
+    yield "no other task, thread or signal handler cancels these tasks or sets what they wait for"
 
 
 def _one_moment(snapshot: Snapshot) -> Iterator[str]:
