@@ -40,7 +40,7 @@ def test_opposite_lock_order():
     )
     assert found.assumptions == (
         "lock accounts[0] and lock accounts[1] are released only by the tasks recorded as holding them",
-        "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)",
+        "no other task, thread or signal handler cancels these tasks or sets what they wait for",
     )
     assert {node.name: verdict for node, verdict in one.tasks()} == {
         "transfer-1": "certain",

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import pytest
 from blocked import capture, stuck
 from live import directly, end, forever, parked, start
+from made import verdicts_of
 from snapshots import task
 
 
@@ -87,7 +88,74 @@ class SlottedWatchdog(Watchdog):
     __slots__ = ("other",)
 
 
+class Manager:
+    """Has tasks in containers, of its own and of its class."""
+
+    shared = {}  # noqa: RUF012 - that it is the class's is the point
+
+    def __init__(self, **attributes):
+        vars(self).update(attributes)
+
+    def expire(self):
+        for item in self.tasks:
+            item.cancel()
+
+
+class Shared(Manager):
+    tasks = Manager.shared.values()
+
+
+REGISTRY = {}
+
+
+def expire_registered():
+    REGISTRY["task"].cancel()
+
+
+def expire_managed():
+    REGISTRY["manager"].expire()
+
+
+def registered(**entries):
+    REGISTRY.clear()
+    REGISTRY.update(entries)
+
+
+def in_a_global(loop, task):
+    registered(task=task)
+    return loop.call_later(1000, expire_registered)
+
+
+def in_an_object_in_a_global(loop, task):
+    registered(manager=Manager(tasks=[task]))
+    return loop.call_later(1000, expire_managed)
+
+
+def in_a_class(loop, task):
+    Manager.shared["task"] = task
+    return loop.call_later(1000, Shared().expire)
+
+
+def in_a_closure_of_a_closure(loop, task):
+    def bites():
+        task.cancel()
+
+    return loop.call_later(1000, lambda: bites())
+
+
+class Careful(asyncio.Task):
+    def cancel(self, msg=None):
+        return super().cancel(msg)
+
+
 REFERS = {
+    "list": lambda loop, task: loop.call_later(1000, Manager(tasks=[task]).expire),
+    "dict of tuples": lambda loop, task: loop.call_later(1000, Manager(tasks={1: (2.5, task)}).expire),
+    "default": lambda loop, task: loop.call_later(1000, lambda task=task: task.cancel()),
+    "global": in_a_global,
+    "object in global": in_an_object_in_a_global,
+    "class": in_a_class,
+    "closure of closure": in_a_closure_of_a_closure,
     "attribute": lambda loop, task: loop.call_later(1000, Watchdog(task).bite),
     "slots": lambda loop, task: loop.call_later(1000, SlottedWatchdog(task).bite),
     "closure": lambda loop, task: loop.call_later(1000, lambda: cancels(task)),
@@ -101,6 +169,133 @@ def test_a_call_that_refers_to_a_task_may_free_it(way):
     waiting, _ = asyncio.run(snapshot_with(REFERS[way]))
     assert waiting.open == "its loop is about to call what refers to it"
     assert (waiting.timer, waiting.need) == (None, 1)
+
+
+def test_many_calls_that_lead_to_one_object_are_looked_at_alike():
+    def schedule(loop, task):
+        """The same object is an attribute of the one and the owner of the other."""
+        manager = Manager(tasks=[task])
+        loop.call_later(1000, Manager(inner=Manager(inner=manager)).expire)
+        return loop.call_later(1000, manager.expire)
+
+    waiting, _ = asyncio.run(snapshot_with(schedule))
+    assert waiting.open
+
+
+def test_a_sleep_that_a_call_refers_to_stays_one():
+    _, snapshot = asyncio.run(snapshot_with(REFERS["list"], coroutine=sleeps))
+    assert task(snapshot, "waiting").open == ""
+    assert verdicts_of(snapshot)["waiting"] == "live"
+
+
+def test_a_task_with_a_cancel_of_its_own_may_be_freed():
+    async def main():
+        waiting = Careful(forever(), loop=asyncio.get_running_loop(), name="waiting")
+        await parked(waiting)
+        handle = asyncio.get_running_loop().call_later(1000, waiting.cancel)
+        snapshot = capture()
+        handle.cancel()
+        await end(waiting)
+        return snapshot
+
+    assert task(asyncio.run(main()), "waiting").open
+
+
+def shielded(inner):
+    return asyncio.shield(inner)
+
+
+def gathered(inner):
+    return asyncio.gather(inner)
+
+
+def gathered_twice(inner):
+    return asyncio.gather(asyncio.gather(inner))
+
+
+ENDS = {
+    "cancel": lambda future: (future.cancel,),
+    "set_result": lambda future: (future.set_result, None),
+    "set_exception": lambda future: (future.set_exception, ValueError()),
+    "partial": lambda future: (functools.partial(future.cancel),),
+    "function": lambda future: (lambda: future.cancel(),),
+}
+
+
+async def verdicts_in_a_ring(composed, call, soon=False):
+    """Of two tasks that wait for each other, one through a future that the loop is about to call."""
+    loop = asyncio.get_running_loop()
+    box = {}
+
+    async def outer():
+        await asyncio.sleep(0)
+        await box["future"]
+
+    async def inner():
+        await asyncio.wait([box["outer"]])
+
+    box["outer"] = start(outer(), "outer")
+    box["inner"] = start(inner(), "inner")
+    box["future"] = composed(box["inner"])
+    await parked(box["outer"], box["inner"])
+    handle = loop.call_soon(*call(box["future"])) if soon else loop.call_later(1000, *call(box["future"]))
+    snapshot = capture()
+    handle.cancel()
+    await end(box["outer"], box["inner"])
+    return verdicts_of(snapshot)
+
+
+@pytest.mark.parametrize("composed", [shielded, gathered, gathered_twice])
+@pytest.mark.parametrize("way", ENDS)
+def test_a_call_that_ends_an_awaited_future_frees_the_task(composed, way):
+    found = asyncio.run(verdicts_in_a_ring(composed, ENDS[way]))
+    assert found["outer"] == ("possible" if way == "function" else "stalled")
+
+
+@pytest.mark.parametrize("composed", [shielded, gathered])
+def test_a_future_about_to_be_cancelled_leaves_nothing_certain(composed):
+    found = asyncio.run(verdicts_in_a_ring(composed, ENDS["cancel"], soon=True))
+    assert "certain" not in found.values()
+
+
+def test_a_task_about_to_be_cancelled_takes_along_what_it_awaits():
+    async def main():
+        box = {}
+
+        async def one():
+            await asyncio.wait([box["other"]])
+
+        async def other():
+            await asyncio.wait([box["one"]])
+
+        async def above():
+            await asyncio.gather(box["one"], box["other"])
+
+        box["one"], box["other"] = start(one(), "one"), start(other(), "other")
+        top = start(above(), "above")
+        await parked(*box.values(), top)
+        asyncio.get_running_loop().call_soon(top.cancel)
+        snapshot = capture()
+        await end(*box.values(), top)
+        return snapshot
+
+    found = verdicts_of(asyncio.run(main()))
+    assert "certain" not in found.values()
+
+
+def test_a_gather_that_nobody_awaits_is_cancelled_with_its_children():
+    async def main():
+        inner = start(forever(), "inner")
+        await parked(inner)
+        both = asyncio.gather(inner)
+        handle = asyncio.get_running_loop().call_later(1000, both.cancel)
+        snapshot = capture()
+        handle.cancel()
+        both.cancel()
+        await end(inner)
+        return snapshot
+
+    assert task(asyncio.run(main()), "inner").timer is not None
 
 
 def test_a_task_of_python_code(python_current_task):

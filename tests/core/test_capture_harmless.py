@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 from live import end, forever, parked, start
+from made import verdicts_of
 from snapshots import captured, in_thread, run, task, through_context_manager
 
 import agraph
@@ -253,6 +254,51 @@ def test_what_the_time_did_not_suffice_for_is_said_and_claims_nothing():
     assert not snapshot.capture.complete
     assert "301 tasks: the time was up" in snapshot.capture.cut
     assert {(n.state, n.need, n.open) for n in snapshot.tasks} == {("unknown", 0, "the time was up")}
+
+
+async def ring_with_a_deadline():
+    """A snapshot of two tasks that wait for each other until the loop cancels the first."""
+    box = {}
+
+    async def one():
+        await asyncio.wait([box["other"]])
+
+    async def other():
+        await asyncio.wait([box["one"]])
+
+    box["one"], box["other"] = start(one(), "one"), start(other(), "other")
+    await parked(*box.values())
+    handle = asyncio.get_running_loop().call_later(1000, box["one"].cancel)
+    snapshot = agraph.capture(max_seconds=1000)
+    handle.cancel()
+    await end(*box.values())
+    return snapshot
+
+
+def test_deadlines_are_read_though_the_time_is_up(monkeypatch):
+    from agraph._internal.capture import _Work
+
+    describe = _Work._describe_tasks
+
+    def describe_and_be_late(work, *arguments):
+        facts = describe(work, *arguments)
+        work._deadline = 0.0
+        return facts
+
+    monkeypatch.setattr(_Work, "_describe_tasks", describe_and_be_late)
+    snapshot = run(ring_with_a_deadline())
+    assert not snapshot.capture.complete
+    assert {verdicts_of(snapshot)[name] for name in ("one", "other")} <= {"stalled", "possible"}
+
+
+@pytest.mark.parametrize("step", ["note_releases", "note_parents", "threads.Threads.run"])
+def test_nothing_is_certain_where_what_frees_tasks_could_not_be_read(monkeypatch, step):
+    def fails(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(f"agraph._internal.capture.{step}", fails)
+    found = verdicts_of(run(ring_with_a_deadline()))
+    assert {found[name] for name in ("one", "other")} <= {"stalled", "possible"}
 
 
 @pytest.mark.parametrize("step", ["find_parties", "name_resources", "infer_holders", "note_releases"])

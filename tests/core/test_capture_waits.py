@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import sys
+from asyncio.staggered import staggered_race
 
 import pytest
 from live import end, forever, parked, start
+from made import verdicts_of
 from snapshots import captured, graph, node, run, task, waits_of
 
 import agraph
@@ -174,6 +177,97 @@ def test_as_completed_needs_one_of_the_rest():
         return snapshot
 
     assert waits_of(run(main()), "outer") == (1, {"any_of"}, ["one", "two"])
+
+
+async def plain_loop(members, timeout):
+    for step in asyncio.as_completed(members, timeout=timeout):
+        await step
+
+
+async def async_loop(members, timeout):
+    async for _ in asyncio.as_completed(members, timeout=timeout):
+        pass
+
+
+async def two_loops(members, timeout):
+    """The frame has two iterators."""
+    for first in asyncio.as_completed([start(asyncio.sleep(0))]):
+        await first
+        for step in asyncio.as_completed(members, timeout=timeout):
+            await step
+
+
+LOOPS = [plain_loop, two_loops]
+if sys.version_info >= (3, 13):
+    LOOPS.append(async_loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("timeout", [None, 1000])
+def test_the_deadline_of_as_completed_is_that_of_who_waits_in_it(loop, timeout):
+    async def main():
+        one, two = start(forever(), "one"), start(forever(), "two")
+        outer = start(loop([one, two], timeout), "outer")
+        for _ in range(10):  # until it has done with what is before
+            await asyncio.sleep(0)
+        await parked(outer, one, two)
+        snapshot = agraph.capture()
+        await end(outer, one, two)
+        return snapshot
+
+    snapshot = run(main())
+    assert waits_of(snapshot, "outer") == (1, {"any_of"}, ["one", "two"])
+    assert (task(snapshot, "outer").timer is not None) == (timeout is not None)
+    assert {found.open for found in snapshot.tasks} == {""}
+
+
+@pytest.mark.parametrize("timeout", [None, 1000])
+def test_a_step_of_as_completed_in_a_task_of_its_own_waits_for_the_members(timeout):
+    async def main():
+        one, two = start(forever(), "one"), start(forever(), "two")
+        before = asyncio.all_tasks()
+        step = start(next(iter(asyncio.as_completed([one, two], timeout=timeout))), "step")
+        await parked(step, one, two)
+        assert asyncio.all_tasks() - before == {step}
+        snapshot = agraph.capture()
+        await end(step, one, two)
+        return snapshot
+
+    snapshot = run(main())
+    assert waits_of(snapshot, "step") == (1, {"any_of"}, ["one", "two"])
+    assert {edge.confidence for edge in snapshot.edges if edge.kind == "any_of"} == {"exact"}
+    assert (task(snapshot, "step").timer is not None) == (timeout is not None)
+    assert {found.open for found in snapshot.tasks} == {""}
+
+
+def test_a_race_waits_for_racers_that_began_later_too():
+    async def main():
+        lock = asyncio.Lock()
+        second = asyncio.Event()
+
+        async def stuck():
+            async with lock:
+                pass
+
+        async def wins():
+            second.set()
+            await asyncio.sleep(1000)
+
+        async def races():
+            async with lock:
+                await staggered_race([stuck, wins], 0.001)
+
+        racing = start(races(), "racing")
+        await second.wait()
+        await asyncio.sleep(0)
+        snapshot = agraph.capture()
+        await end(racing)
+        return snapshot
+
+    snapshot = run(main())
+    need, kinds, racers = waits_of(snapshot, "racing")
+    assert (need, kinds, len(racers)) == (1, {"any_of"}, 3)  # one more waits for its turn
+    assert "certain" not in verdicts_of(snapshot).values()
 
 
 def test_task_group_at_its_end_waits_for_its_children():

@@ -182,3 +182,64 @@ def test_a_deadline_of_the_parent_frees_the_members():
 
     found = verdicts(asyncio.run(of_a_parent_in_the_body(sleeps)))
     assert {found[name] for name in (*STUCK, "parent")} <= {"stalled", "possible"}
+
+
+async def with_a_member(member):
+    """A parent that stays in the body, as it waits for somebody that waits for it, and a member beside it."""
+    box = {}
+
+    async def other():
+        await asyncio.wait([box["parent"]])
+
+    async def parent():
+        async with asyncio.TaskGroup() as group:
+            box["member"] = group.create_task(member(), name="member")
+            await box["other"]
+
+    box["parent"] = start(parent(), "parent")
+    box["other"] = start(other(), "other")
+    await parked(*box.values())
+    await parked(*box.values())
+    snapshot = agraph.capture()
+    await end(*box.values())
+    return snapshot
+
+
+def test_a_member_that_may_fail_may_end_a_parent_in_the_body():
+    async def sleeps():
+        await asyncio.sleep(1000)
+
+    snapshot = asyncio.run(with_a_member(sleeps))
+    found = verdicts(snapshot)
+    assert [found[name] for name in ("parent", "other", "member")] == ["possible", "possible", "live"]
+    assert "member does not fail, which would cancel parent" in " ".join(snapshot.format().split())
+
+
+def test_a_stuck_member_does_not_fail():
+    async def takes_it_twice():
+        lock = asyncio.Lock()
+        async with lock, lock:
+            pass
+
+    found = verdicts(asyncio.run(with_a_member(takes_it_twice)))
+    assert {found[name] for name in ("parent", "other", "member")} == {"certain"}
+
+
+def test_a_parent_that_was_left_out_may_end_its_members():
+    async def main():
+        async def sleeps():
+            await asyncio.sleep(1000)
+
+        main = start(parent_in_the_body(sleeps), "parent")
+        await parked(main)
+        await several_turns()
+        found = []
+        for number in range(1, 5):
+            snapshot = agraph.capture(max_tasks=number)
+            if "parent" not in {node.name for node in snapshot.tasks}:
+                found.append(verdicts(snapshot))
+        await end(main)
+        return found
+
+    for found in asyncio.run(main()):
+        assert "certain" not in found.values()

@@ -18,7 +18,7 @@ Certain deadlock: 3 of 4 tasks can never proceed.
   task bob waits for lock own at hangs.py:9, held by task alice (taken at hangs.py:7)
   How sure: certain. Each of these waits was read from the interpreter. It is a deadlock if
     - lock other and lock own are released only by the tasks recorded as holding them
-    - nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)
+    - no other task, thread or signal handler cancels these tasks or sets what they wait for
   Blocked behind: 1 task (main)
 
 4 tasks in process PID (app.py): 3 certain, 1 live
@@ -49,7 +49,7 @@ Stalled until a timeout: 3 of 4 tasks cannot proceed before one passes.
   task bob waits for lock own at hangs.py:9, held by task alice (taken at hangs.py:7)
   How sure: stalled. A timeout ends it; nothing moves as long as
     - lock other and lock own are released only by the tasks recorded as holding them
-    - nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)
+    - no other task, thread or signal handler cancels these tasks or sets what they wait for
   Blocked behind: 1 task (main)
 
 4 tasks in process PID (app.py): 3 stalled, 1 live"""

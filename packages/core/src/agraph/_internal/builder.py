@@ -75,6 +75,15 @@ class Builder:
         if node is not None:
             self.nodes[number] = node._replace(**fields)
 
+    def open_all(self, reason: str) -> None:
+        """Take it for possible that somebody unknown frees any of the tasks and threads that wait.
+
+        Those with a deadline are freed anyway.
+        """
+        for number, node in enumerate(self.nodes):
+            if node is not None and node.need and node.timer is None and node.kind in ("task", "thread"):
+                self.nodes[number] = node._replace(open=node.open or reason)
+
     def edge(
         self,
         waiter: int,

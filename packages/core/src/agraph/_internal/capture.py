@@ -25,6 +25,7 @@ from agraph._internal.process import this_process
 from agraph._internal.prove_idle import nothing_can_happen
 from agraph._internal.resources import UNREADABLE, Resources
 from agraph._internal.spans import note_spans
+from agraph._internal.steps import read_steps
 from agraph._internal.structural import connect_declared
 from agraph._internal.task_rows import Facts, LoopFacts, TaskReader, current_tasks
 from agraph._internal.version import __version__
@@ -82,6 +83,11 @@ def _ended(snapshot: Snapshot, busy: float) -> Snapshot:
 # How many tasks are read between two looks at the clock.
 _AT_ONCE = 512
 _UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
+# Steps that only ever find somebody who frees a task after all: they run whatever the time.
+_WEAKENING = frozenset({"handles", "groups"})
+# Steps without which less is known, but nothing is taken for certain that is not. What others could not read,
+# such as a deadline, might free any task.
+_ADDING = frozenset({"resources", "acquires", "spans", "names", "locals", "structural", "parties"})
 
 
 class _Work:
@@ -121,6 +127,8 @@ class _Work:
         facts = self._describe_tasks(
             numbers, tasks, TaskReader(self.builder, loop_facts, current_tasks(loops))
         )
+        if facts.steps:
+            self._try("resources", read_steps, self.builder, facts, loop_facts)
         holdings = Holdings(self.builder, self._resources)
         self.unknown += holdings.unknown
         self._try("resources", holdings.rewrite, facts)
@@ -179,7 +187,7 @@ class _Work:
 
     def _try(self, fact: str, step: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401
         """Run a step whose failure, or lack of time, costs only what it would have found."""
-        if self._is_late():
+        if fact not in _WEAKENING and self._is_late():
             self.cut.append(f"{fact}: the time was up")
             return None
         try:
@@ -187,6 +195,8 @@ class _Work:
         except Exception as error:  # noqa: BLE001 - no exception leaves a capture
             self.builder.error(f"{fact} could not be read: {error!r}")
             self.unknown.append(fact)
+            if fact not in _ADDING:
+                self.builder.open_all(f"{fact} could not be read")
             return None
 
     def _connect(self, facts: Facts) -> None:

@@ -2,6 +2,7 @@
 
 A parent that waits in `__aexit__` has edges to the members, and those say it. But one that is still in the
 body of the group, or is about to go on with a cancellation it was just handed, cancels the members as well.
+And a member that fails cancels such a parent.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 import types
 from asyncio import staggered, taskgroups, tasks
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agraph._internal.futures import (
     coroutine_of,
@@ -21,7 +22,7 @@ from agraph._internal.futures import (
 from agraph._internal.instances import attribute
 from agraph._internal.kinds import is_one_of
 from agraph._internal.live_frames import live_locals
-from agraph._internal.waits import cell_of, values_in, wait_of_future
+from agraph._internal.waits import cell_of, values_in, with_children
 from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from agraph._internal.builder import Builder
     from agraph._internal.task_rows import Facts
 
-# What a future of these passes a cancellation on to (Lib/asyncio/tasks.py).
-_PASSING = ("gather",)
 # Functions of asyncio that cancel what they wait for in a step of their own: `wait_for` does so up to 3.11.
 _CANCELLING = {
     function.__code__
@@ -41,6 +40,9 @@ _CANCELLING = {
     )
     if isinstance(function, types.FunctionType)
 }
+
+# In place of the node of a parent: it has none, as `max_tasks` cut it off.
+_LEFT_OUT = -1
 
 
 def note_parents(builder: Builder, facts: Facts) -> None:
@@ -58,7 +60,7 @@ def note_parents(builder: Builder, facts: Facts) -> None:
                 continue
             if id(group) not in groups:
                 groups[id(group)] = _parent_of(builder, group)
-            _note(builder, facts.numbers[position], groups[id(group)])
+            _note(builder, facts.numbers[position], groups[id(group)], is_member=True)
     for position in [position for position, waiter in enumerate(facts.waiters) if waiter is None]:
         fact = facts[position]
         node = builder.nodes[fact.number]
@@ -67,10 +69,16 @@ def note_parents(builder: Builder, facts: Facts) -> None:
                 _note(builder, builder.known(child), fact.number)
 
 
-def _note(builder: Builder, child: int | None, parent: int | None) -> None:
+def _note(builder: Builder, child: int | None, parent: int | None, *, is_member: bool = False) -> None:
     node = None if child is None else builder.nodes[child]
-    if node is not None and parent is not None:
-        builder.change(node.id, detail={**(node.detail or {}), "parent": parent})
+    if node is None or parent is None:
+        return
+    if parent == _LEFT_OUT:
+        if node.need and node.timer is None:
+            builder.change(node.id, open=node.open or "the task that opened its group was left out")
+        return
+    ends = {"ends": "parent"} if is_member else {}
+    builder.change(node.id, detail={**(node.detail or {}), "parent": parent, **ends})
 
 
 def _group_of(callback: object) -> object:
@@ -94,8 +102,12 @@ def _parent_of(builder: Builder, group: object) -> int | None:
         parent = attribute(attribute(group, "cancel_scope"), "_host_task")
     else:
         parent = instance_dict(group, taskgroups.TaskGroup).get("_parent_task")
-    number = builder.known(parent) if is_task(parent) and is_pending(parent) else None
-    node = None if number is None else builder.nodes[number]
+    if not is_task(parent) or not is_pending(parent):
+        return None
+    number = builder.known(parent)
+    if number is None:
+        return _LEFT_OUT
+    node = builder.nodes[number]
     return None if node is None or (node.detail or {}).get("made_by") == "TaskGroup" else number
 
 
@@ -106,7 +118,7 @@ def _cancelled_by(task: object, *, running: bool) -> Iterator[object]:
             some: Iterable[object] = list(value) if is_one_of(type(value), (set, list)) else (value,)  # type: ignore[call-overload]
             for item in some:
                 if is_future(item) and is_pending(item):
-                    yield from _with_children(item)
+                    yield from with_children(item)
 
 
 def _values_of_ready(task: object) -> Iterator[list[object]]:
@@ -133,13 +145,3 @@ def _values_of_running(task: object) -> list[list[object]]:
     finally:
         # One of them is the frame of this very call: a variable that held it would keep all of it alive.
         del frame, top, root
-
-
-def _with_children(future: Any) -> list[object]:  # noqa: ANN401 - a future
-    """A future, and those that it cancels when it is cancelled."""
-    found: list[object] = [future]
-    for item in found:
-        wait = None if is_task(item) else wait_of_future(item)
-        if wait is not None and wait.made_by in _PASSING:
-            found += wait.targets
-    return found

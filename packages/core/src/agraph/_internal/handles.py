@@ -10,21 +10,23 @@ import asyncio
 import functools
 import gc
 import sys
+import time
 import types
 from asyncio import events, tasks
 from collections import deque
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.discover import uvloop_of
-from agraph._internal.futures import PY_TASK, instance_dict, is_future, is_pending, is_task
+from agraph._internal.futures import PY_FUTURE, PY_TASK, instance_dict, is_future, is_task
 from agraph._internal.kinds import is_one_of
 from agraph._internal.library_timers import tasks_cancelled_by
+from agraph._internal.mentions import Mentions
 from agraph._internal.nested import nested_code
 from agraph._internal.timers import when_of
+from agraph._internal.waits import with_children
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from agraph._internal.builder import Builder
     from agraph._internal.discover import Loop
@@ -59,20 +61,6 @@ class Submitted(NamedTuple):
     handle: object
     coroutine: object
     loop: Loop
-
-
-class Release(NamedTuple):
-    """A call that frees a task, whatever it waits for.
-
-    Attributes:
-        task: The task that is cancelled.
-        when: At what time of the loop; None for at once.
-        sure: Whether it is; otherwise the call only refers to it.
-    """
-
-    task: object
-    when: float | None
-    sure: bool = True
 
 
 # Since 3.14 `call_soon_threadsafe` makes handles of a type of their own.
@@ -122,9 +110,14 @@ def _calls_of_uvloop(loop: Loop) -> Iterator[Call]:
 
 def _is_callable(item: object) -> bool:
     """Whether it is a function, method or partial object of the standard library."""
-    return is_one_of(
-        type(item), (types.FunctionType, types.MethodType, types.BuiltinMethodType, functools.partial)
-    )
+    kinds = (types.FunctionType, types.MethodType, functools.partial)
+    return is_one_of(type(item), kinds) or _is_builtin_method(item)
+
+
+def _is_builtin_method(item: object) -> bool:
+    # Methods of C that get their class are of a derived type (PyCMethod_Type, Objects/methodobject.c): those
+    # of a future are since 3.13.
+    return issubclass(type(item), types.BuiltinMethodType)
 
 
 def submitted(loop: Loop) -> dict[int, Submitted]:
@@ -150,87 +143,97 @@ def cells_of(function: types.FunctionType) -> dict[str, Any]:
 
 # ---- who will be freed
 
+
+class _Release(NamedTuple):
+    """A call that frees a task or future, whatever it waits for.
+
+    Attributes:
+        future: The task or future that is cancelled or completed.
+        when: At what time of the loop; None for at once.
+        sure: Whether it is; otherwise the call only refers to it.
+    """
+
+    future: object
+    when: float | None
+    sure: bool = True
+
+
 _ON_TIMEOUT = asyncio.Timeout.__dict__["_on_timeout"]
-_PY_CANCEL = PY_TASK.__dict__.get("cancel")
+_GATHERING: type = tasks._GatheringFuture  # type: ignore[attr-defined]
+_ENDING = ("cancel", "set_result", "set_exception")
+_PY_ENDING = [vars(kind).get(name) for kind in (PY_FUTURE, PY_TASK, _GATHERING) for name in _ENDING]
+_PY_ENDING = [function for function in _PY_ENDING if type(function) is types.FunctionType]
+# What ends a wait of a task that has the timer in its row: they refer to much else, and free none of it.
+_DEADLINES = {
+    function.__code__
+    for function in (
+        getattr(tasks, "_release_waiter", None),
+        vars(getattr(tasks, "_AsCompletedIterator", object)).get("_handle_timeout"),
+    )
+    if type(function) is types.FunctionType
+} | {nested_code(tasks.as_completed, "_on_timeout")}
 
 
 def note_releases(builder: Builder, loops: Iterable[Loop], loop_facts: Mapping[int, LoopFacts]) -> None:
-    """Tell of tasks that a call of their loop will cancel: they are free at that moment, or at once.
+    """Tell of tasks and futures that a call of their loop will end: they are free at that moment, or at once.
 
     Args:
         builder: The snapshot in the making, with the rows of the tasks.
         loops: The loops.
         loop_facts: What is known of them, by their `id`.
     """
+    mentions = Mentions()
     for loop in loops:
-        for release in _releases(loop):
-            number = builder.known(release.task)
+        offset = loop_facts[id(loop)].offset
+        for release in _releases(loop, mentions):
+            number = builder.known(release.future)
             node = None if number is None else builder.nodes[number]
-            if node is None or node.kind != "task" or not node.need:
+            if node is None or not node.need:
                 continue
-            if not release.sure:
+            if release.sure:
+                when = time.monotonic() if release.when is None else release.when + offset
+                timer = round(when, 3)
+                builder.change(node.id, timer=timer if node.timer is None else min(node.timer, timer))
+                if release.when is None and node.kind == "task":
+                    builder.change(node.id, state="ready", need=0)
+            elif node.timer is None:  # else it is freed anyway, and a sleep stays one
                 builder.change(node.id, open=node.open or "its loop is about to call what refers to it")
-            elif release.when is None:
-                builder.change(node.id, state="ready", need=0)
-            else:
-                when = round(release.when + loop_facts[id(loop)].offset, 3)
-                builder.change(node.id, timer=when if node.timer is None else min(node.timer, when))
 
 
-def _releases(loop: Loop) -> Iterator[Release]:
+def _releases(loop: Loop, mentions: Mentions) -> Iterator[_Release]:
     for call in pending_calls(loop):
+        bound: tuple[object, ...] = ()
         callback = call.callback
         if type(callback) is functools.partial:
-            yield from _mentioned(callback.args, call.when)
-            callback = callback.func
-        if type(callback) is types.BuiltinMethodType:
-            if callback.__name__ == "cancel" and is_task(callback.__self__):
-                yield Release(callback.__self__, call.when)
-        elif type(callback) is types.MethodType:
-            yield from _by_method(callback, call.when)
-        elif type(callback) is types.FunctionType and callback.__closure__:
-            yield from _near(cells_of(callback).values(), call.when)
-        if call.args:
-            yield from _near(call.args, call.when)
+            bound, callback = (callback.args, callback.keywords), callback.func
+        ended = _ended_by(callback)
+        if ended is None:
+            # `cancel` may have a message and `set_result` a value: neither is touched.
+            found = mentions.by((callback, *bound, *call.args))
+            yield from (_Release(future, call.when, sure=False) for future in found)
+        else:
+            yield from (_Release(future, call.when) for future in ended)
 
 
-def _by_method(method: types.MethodType, when: float | None) -> Iterator[Release]:
-    function, owner = method.__func__, method.__self__
+def _ended_by(callback: Any) -> Sequence[object] | None:  # noqa: ANN401 - of any type
+    """The tasks and futures that a call is sure to end; None when it may do anything."""
+    if type(callback) is types.FunctionType:
+        return () if callback.__code__ in _DEADLINES else None
+    if type(callback) is types.MethodType:
+        return _ended_by_method(callback.__func__, callback.__self__)
+    if not _is_builtin_method(callback) or not is_future(callback.__self__):
+        return None
+    if callback.__name__ in _ENDING:
+        return with_children(callback.__self__)
+    return () if is_task(callback.__self__) else None  # that of a task is its next step
+
+
+def _ended_by_method(function: object, owner: object) -> Sequence[object] | None:
+    if type(function) is types.FunctionType and function.__code__ in _DEADLINES:
+        return ()
     if function is _ON_TIMEOUT and issubclass(type(owner), asyncio.Timeout):
         task = instance_dict(owner, asyncio.Timeout).get("_task")
-        return iter((Release(task, when),)) if is_task(task) else iter(())
-    if is_task(owner):
-        return iter((Release(owner, when),)) if function is _PY_CANCEL else iter(())
-    cancelled = tasks_cancelled_by(owner)
-    if cancelled is not None:
-        return (Release(task, when) for task in cancelled)
-    return _mentioned(_attributes_of(owner), when)
-
-
-def _near(values: Iterable[object], when: float | None) -> Iterator[Release]:
-    """Tasks among some values that a call is made with, among their attributes, or that these cancel."""
-    for value in values:
-        if is_future(value):
-            yield from _mentioned((value,), when)
-        elif not is_one_of(type(value), _WITHOUT_TASKS):
-            yield from _mentioned(tasks_cancelled_by(value) or _attributes_of(value), when)
-
-
-_WITHOUT_TASKS = (str, int, float, bytes, bool, type(None), type, types.FunctionType, types.ModuleType)
-
-
-def _attributes_of(owner: object) -> list[object]:
-    """What an object refers to, the values of its dictionary in place of that."""
-    found: list[object] = []
-    for item in gc.get_referents(owner)[:_LOOKED_AT]:
-        found += islice(dict.values(item), _LOOKED_AT) if type(item) is dict else (item,)
-    return found
-
-
-# So many attributes are looked at for one that is a task, in `loop.call_later(5, watchdog.bite)`.
-_LOOKED_AT = 50
-
-
-def _mentioned(values: Iterable[object], when: float | None) -> Iterator[Release]:
-    """Tasks that a call only refers to: what it does with them is not known."""
-    return (Release(value, when, sure=False) for value in values if is_task(value) and is_pending(value))
+        return (task,) if is_task(task) else ()
+    if is_future(owner):
+        return with_children(owner) if any(function is ending for ending in _PY_ENDING) else None
+    return tasks_cancelled_by(owner)

@@ -30,7 +30,7 @@ _EMPTY: frozenset[int] = frozenset()
 # A container with more items is a registry of everything rather than something that one task works with.
 _MANY_ITEMS = 1000
 _SIZED = (dict, list, tuple, set, frozenset, deque)
-_OPAQUE = (
+OPAQUE = (
     int,
     float,
     complex,
@@ -130,7 +130,7 @@ class Leads:
 
     def _is_opaque_kind(self, kind: type) -> bool:
         if id(kind) not in self._open and id(kind) not in self._opaque:
-            (self._opaque if issubclass(kind, _OPAQUE) else self._open).add(id(kind))
+            (self._opaque if issubclass(kind, OPAQUE) else self._open).add(id(kind))
             self._kept.append(kind)
         return id(kind) in self._opaque
 

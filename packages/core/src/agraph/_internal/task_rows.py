@@ -28,7 +28,7 @@ from agraph._internal.holders import Held, Standing, deadline_of, held_by
 from agraph._internal.identity import ORIGIN, key_of, wait_id
 from agraph._internal.kinds import qualname_of
 from agraph._internal.model import Node
-from agraph._internal.waits import ResourceReader, Wait, function_reader_of, reader_of
+from agraph._internal.waits import UNREAD_STEP, ResourceReader, Wait, function_reader_of, reader_of
 from agraph._internal.walk import C_FUTURE_ITERATOR, chain
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Facts(Sequence[TaskFacts]):
         held: What `TaskFacts.held` says, by position, for those who hold something.
         unread: The positions of those of which `TaskFacts.unread` says so.
         unreadable: Tasks that are in none of these, as they could not be read.
+        steps: The positions of those that wait in a step of `as_completed` whose members are not known yet.
     """
 
     def __init__(self, sites: Sites) -> None:
@@ -116,6 +117,7 @@ class Facts(Sequence[TaskFacts]):
         self.held: dict[int, list[Held]] = {}
         self.unread: set[int] = set()
         self.unreadable: list[Unreadable] = []
+        self.steps: list[int] = []
         self._sites = sites
 
     def __len__(self) -> int:
@@ -357,6 +359,8 @@ class TaskReader:
             self.facts.held[position] = held
         if unread:
             self.facts.unread.add(position)
+        if wait is not None and wait.made_by == UNREAD_STEP:
+            self.facts.steps.append(position)
 
     def _way(self, coroutine: object) -> tuple[_Way, object]:
         """How a task stands, and its innermost coroutine."""

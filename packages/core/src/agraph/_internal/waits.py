@@ -14,7 +14,14 @@ from asyncio import base_subprocess, locks, queues, staggered, streams, taskgrou
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal.builder import new_row
-from agraph._internal.futures import callbacks_of, has_failed, instance_dict, is_future, is_pending
+from agraph._internal.futures import (
+    callbacks_of,
+    has_failed,
+    instance_dict,
+    is_future,
+    is_pending,
+    is_task,
+)
 from agraph._internal.nested import nested_code
 from agraph._internal.timers import is_timer, when_of
 from agraph._internal.walk import chain
@@ -159,11 +166,17 @@ def _wait(inner: object, _outer: object, _waiter: object) -> Wait | None:
 
 
 def _wait_of_race(inner: object, outer: object, waiter: object) -> Wait | None:
-    """Up to 3.13 a race waits for all with `wait`; but the first that wins cancels the others."""
+    """Up to the first releases of 3.13 a race waits for all with `wait`; but the first that wins ends it.
+
+    That `wait` has the racers that there were when it began; `running_tasks` of the race has those since.
+    """
     wait = _wait(inner, outer, waiter)
-    if wait is None:
+    race = values_in(chain(outer)[-3].owner)
+    racers = next((item for item in race if type(item) is list and item and all(map(is_task, item))), None)
+    if wait is None or racers is None:
         return None
-    return wait._replace(need=min(wait.need, 1), edge="any_of", made_by="staggered_race")
+    pending = [racer for racer in racers if is_pending(racer)]
+    return Wait(pending, min(wait.need, len(pending), 1), "any_of", made_by="staggered_race")
 
 
 def _wait_for(inner: object, _outer: object, waiter: object) -> Wait | None:
@@ -196,30 +209,43 @@ def _any_failed(futures: Iterable[object]) -> bool:
     return any(not is_pending(future) and has_failed(future) for future in futures)
 
 
-def _as_completed(_inner: object, outer: object, _waiter: object) -> Wait | None:
-    """A step of `as_completed` waits at a private queue that whichever is done next fills."""
-    members = _members_of_as_completed(outer)
+def _as_completed(inner: object, outer: object, waiter: object) -> Wait | None:
+    """A step of `as_completed` waits at a private queue that whichever is done next fills, or a timer."""
+    links = chain(outer)
+    if _AS_COMPLETED_CLASS is None:
+        # Up to 3.12 all is in cells of the generator that the loop of the caller stands on.
+        queue = first_of(inner, queues.Queue)
+        for link in reversed(links[:-2]):
+            for item in gc.get_referents(link.owner):
+                if type(item) is types.GeneratorType and item.gi_code is tasks.as_completed.__code__:
+                    values = values_in(item)
+                    if any(value is queue for value in values):
+                        return wait_of_step(values)
+        return Wait((waiter,), made_by=UNREAD_STEP)
+    iterator = first_of(links[-2].owner, _AS_COMPLETED_CLASS)
+    if iterator is None:
+        return None
+    state = instance_dict(iterator, _AS_COMPLETED_CLASS)
+    return wait_of_step((state.get("_todo"), state.get("_timeout_handle")))
+
+
+def wait_of_step(values: Sequence[object]) -> Wait | None:
+    """The wait of a step of `as_completed`.
+
+    Args:
+        values: The variables of the iterator: the set of the futures that are left, and its timer.
+    """
+    members = next((value for value in values if type(value) is set), None)
     if members is None:
         return None
     futures = [member for member in list(members) if is_future(member)]
     pending = [future for future in futures if is_pending(future)]
-    return Wait(pending, _need_of_any(futures, pending), "any_of", made_by="as_completed")
+    need, timer = _need_of_any(futures, pending), _timer_in(values)
+    return Wait(pending, need, "any_of", timer=timer, made_by="as_completed")
 
 
-def _members_of_as_completed(outer: object) -> Any:  # noqa: ANN401 - a set of futures, or None
-    links = chain(outer)
-    step = links[-2].owner
-    if _AS_COMPLETED_CLASS is not None:
-        iterator = first_of(step, _AS_COMPLETED_CLASS)
-        return None if iterator is None else instance_dict(iterator, _AS_COMPLETED_CLASS).get("_todo")
-    # Up to 3.12 the members are in a cell of the generator that the loop of the caller stands on.
-    for link in reversed(links[:-2]):
-        for item in gc.get_referents(link.owner):
-            if type(item) is types.GeneratorType and item.gi_code is tasks.as_completed.__code__:
-                return next((value for value in values_in(item) if type(value) is set), None)
-    return None
-
-
+# Who made the wait of a step of `as_completed` whose generator the frames of its task do not have.
+UNREAD_STEP = "_wait_for_one"
 _AS_COMPLETED_CLASS: type | None = getattr(tasks, "_AsCompletedIterator", None)
 _AS_COMPLETED_STEPS = frozenset(
     code
@@ -421,6 +447,20 @@ def _returns_exceptions(child: object, outer: object) -> bool:
 
 _GATHER_DONE = nested_code(tasks.gather, "_done_callback")
 _GATHERING: type = tasks._GatheringFuture  # type: ignore[attr-defined]
+
+
+# Functions of asyncio whose future passes a cancellation on to what it waits for (Lib/asyncio/tasks.py).
+_PASSING = ("gather",)
+
+
+def with_children(future: object) -> list[object]:
+    """A future or task, and the others that a future cancels when it is cancelled."""
+    found = [future]
+    for item in found:
+        wait = None if is_task(item) else wait_of_future(item)
+        if wait is not None and wait.made_by in _PASSING:
+            found += wait.targets
+    return found
 
 
 def cell_of(function: types.FunctionType, name: str) -> object:

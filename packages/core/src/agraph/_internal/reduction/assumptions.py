@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph._internal.reduction.cancel import parents_in
+from agraph._internal.reduction.cancel import children_in
 from agraph._internal.reduction.names import Labels, listed
 from agraph._internal.reduction.picked import notable
 from agraph._internal.rows import has_inferred, of_kind
@@ -47,7 +47,7 @@ def assumptions(
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
         yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
-    yield "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)"
+    yield "no other task, thread or signal handler cancels these tasks or sets what they wait for"
 
 
 def _one_moment(snapshot: Snapshot) -> Iterator[str]:
@@ -95,12 +95,18 @@ def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Ite
 
 
 def _parents(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iterator[str]:
-    parents = parents_in(snapshot)
-    among = {node.id for node in members} if parents else set()
+    pairs = children_in(snapshot)
+    among = {node.id for node in members} if pairs else set()
     children: dict[int, list[str]] = {}
-    for child, parent in parents:
+    failing: dict[int, list[str]] = {}
+    for child, parent, ends in pairs:
         node, other = snapshot.nodes[child], snapshot.nodes[parent]
         if node.id in among and other.id not in among:
             children.setdefault(parent, []).append(label(node))
+        elif ends and other.id in among and node.id not in among:
+            failing.setdefault(parent, []).append(label(node))
     for parent, names in children.items():
         yield f"{label(snapshot.nodes[parent])} neither ends nor fails, which would cancel {listed(names)}"
+    for parent, names in failing.items():
+        none = f"{listed(names)} does not fail" if len(names) == 1 else f"none of {listed(names)} fails"
+        yield f"{none}, which would cancel {label(snapshot.nodes[parent])}"

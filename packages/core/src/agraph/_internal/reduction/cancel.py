@@ -8,7 +8,7 @@ cancels them when one fails. `shield`, `wait` and `as_completed` pass nothing on
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.reduction.graph import edges_of
 from agraph._internal.rows import column, edge_column, set_in, values_in
@@ -36,7 +36,7 @@ class Cancellation:
             graph: The wait graph.
         """
         self._graph = graph
-        self._parents = parents_in(graph.snapshot)
+        self._children = children_in(graph.snapshot)
         self._groups: dict[int, list[int]] = {}
         nodes = graph.snapshot.nodes
         details = values_in(nodes, "detail", "TaskGroup")
@@ -47,8 +47,12 @@ class Cancellation:
                 to = graph.awaited[position]
                 if _passes_on(nodes[by], graph.snapshot.edges[graph.source[position]].kind, nodes[to]):
                     self._groups.setdefault(by, []).append(to)
-        for child, parent in self._parents:
+        # Tasks in the body of a group, each with the members that cancel it when they fail.
+        self._ended_by: dict[int, list[int]] = {}
+        for child, parent, ends in self._children:
             self._groups.setdefault(parent, []).append(child)
+            if ends:
+                self._ended_by.setdefault(parent, []).append(child)
 
     @cached_property
     def _along(self) -> Mapping[int, Sequence[int]]:
@@ -60,7 +64,7 @@ class Cancellation:
         for by, to, kind in zip(graph.waiter, graph.awaited, kinds, strict=True):
             if passes[by] and passes[to] and _passes_on(nodes[by], kind, nodes[to]):
                 found.setdefault(by, []).append(to)
-        for child, parent in self._parents:
+        for child, parent, _ends in self._children:
             found.setdefault(parent, []).append(child)
         return found
 
@@ -78,33 +82,50 @@ class Cancellation:
         return found
 
     def end_groups(self, reduction: Reduction) -> None:
-        """Free the children of each `TaskGroup` that its parent or one of them may end by failing.
+        """Free all of each `TaskGroup` that its parent or one of the children may end by failing.
 
         Args:
             reduction: The reduction in which an exception is taken for possible; it is changed.
         """
         groups: Mapping[int, Sequence[int]] = dict(self._groups)
+        live = reduction.live
         while True:
-            ended = {parent: children for parent, children in groups.items() if reduction.live[parent]}
+            ended = {
+                parent: children
+                for parent, children in groups.items()
+                if live[parent] or any(map(live.__getitem__, self._ended_by.get(parent, ())))
+            }
             if not ended:
                 return
             groups = {parent: children for parent, children in groups.items() if parent not in ended}
             freed = [child for children in ended.values() for child in children]
+            freed += [parent for parent in ended if not live[parent]]
             reduction.release([*freed, *self.of(freed)])
 
 
-def parents_in(snapshot: Snapshot) -> list[tuple[int, int]]:
-    """Each node that goes when another one goes, although that does not wait for it, and that other one.
+class Child(NamedTuple):
+    """A node that goes when another one goes, although that does not wait for it.
+
+    Attributes:
+        child: Its position in `snapshot.nodes`.
+        parent: The position of the other one.
+        ends: Whether that one goes as well when this one fails.
+    """
+
+    child: int
+    parent: int
+    ends: bool
+
+
+def children_in(snapshot: Snapshot) -> list[Child]:
+    """Each node that goes when another one goes, although that does not wait for it.
 
     Args:
         snapshot: Any snapshot.
-
-    Returns:
-        Pairs of positions in `snapshot.nodes`.
     """
     nodes = snapshot.nodes
     named = [
-        (position, detail["parent"])
+        (position, detail["parent"], detail.get("ends") == "parent")
         for position, detail in values_in(nodes, "detail", "parent")
         if "parent" in detail
     ]
@@ -112,7 +133,9 @@ def parents_in(snapshot: Snapshot) -> list[tuple[int, int]]:
         return []
     index = {number: position for position, number in enumerate(column(nodes, "id"))}
     return [
-        (position, index[parent]) for position, parent in named if type(parent) is int and parent in index
+        Child(position, index[parent], ends)
+        for position, parent, ends in named
+        if type(parent) is int and parent in index
     ]
 
 

@@ -49,8 +49,8 @@ MORE: dict[Verdict, str] = {
         "Everything that could free the task waits itself, in the end for the task: each of these waits "
         "was read from the interpreter, and each party that could end it is known. A deadlock never goes "
         "away, so it was still there after the capture. The report lists what this rests on: that the "
-        "snapshot shows one moment, that nobody but the recorded holders releases a lock, that nobody "
-        "outside cancels a task."
+        "snapshot shows one moment, that nobody but the recorded holders releases a lock, that no other "
+        "task, thread or signal handler cancels a task."
     ),
     "possible": (
         "All known parties that could free the task are stuck too, but the snapshot cannot exclude a way "
