@@ -107,7 +107,7 @@ class Place:
 
     def _free(self, pid: int) -> Path:
         path, number = self._folder / f"agraph-{pid}.json", 1
-        while path.exists():
+        while os.path.lexists(path):  # a link that leads nowhere is not ours to follow either
             number += 1
             path = self._folder / f"agraph-{pid}-{number}.json"
         return path
