@@ -135,7 +135,8 @@ def _one_task(analysis: Analysis, task: str, style: Style) -> Iterator[str]:
     places = [(one, index) for one in analysis.snapshots for index in find_tasks(one, task)]
     if not places:
         raise CommandError(f"no task is called {task!r}", hint=_near_tasks(analysis, task))
-    return (line for one, index in places[: style.limit] for line in task_report(one, index, style))
+    across = analysis.across
+    return (line for one, index in places[: style.limit] for line in task_report(one, index, style, across))
 
 
 def _near_tasks(analysis: Analysis, name: str) -> str:
