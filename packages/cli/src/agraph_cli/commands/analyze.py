@@ -39,7 +39,9 @@ EPILOG = f"{help_lines()}\n\n{epilog(EXAMPLES, 'a deadlock, at or above --fail-o
 def analyze(
     snapshots: Annotated[
         list[str],
-        typer.Argument(metavar="SNAPSHOT", help="Files, folders, glob patterns, or - for standard input."),
+        typer.Argument(
+            metavar="SNAPSHOT", help="Files, folders, glob patterns, URLs, or - for standard input."
+        ),
     ],
     *,
     task: Annotated[
