@@ -7,6 +7,7 @@ import os
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import agraph
 from agraph import Capture, Edge, Node, Process, Site, Snapshot, SnapshotError
+from agraph._internal.triggers.writer import Writer
 
 SNAPSHOT = Snapshot(
     process=Process(host="h", pid=7, argv0="app.py", python="3.14.10", implementation="CPython", started=1.5),
@@ -291,6 +293,17 @@ def test_a_link_stays_one(tmp_path):
     assert link.is_symlink()
     assert agraph.load(target) == SNAPSHOT
     assert [path.name for path in target.parent.iterdir()] == ["real.json"]
+
+
+def test_a_trigger_follows_no_link_that_was_put_in_its_way(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    writer = Writer(SimpleNamespace(directory=tmp_path / "out", max_files=5))
+    monkeypatch.setattr("time.strftime", lambda *_: "20261128T120000Z")
+    link = tmp_path / "out" / f"agraph-20261128T120000Z-{os.getpid()}-1.json.gz"
+    link.symlink_to(tmp_path / "mine.txt")
+    path, _ = writer.write(SNAPSHOT)
+    assert agraph.load(path) == SNAPSHOT
+    assert not (tmp_path / "mine.txt").exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")

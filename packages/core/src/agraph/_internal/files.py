@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _SUFFIXES = "`.json`, `.json.gz`, (Python 3.14+) `.json.zst`, or `.jsonl` instead of `.json`"
 
-# The beginning of a word of JSON, or of an escape in a string: where a file was cut.
-_UNFINISHED = re.compile(r"tru?|fal?s?|nul?|u[0-9a-fA-F]{0,3}|[eE][-+]?")
+# The beginning of a word or number of JSON, or of an escape in a string: where a file was cut.
+_UNFINISHED = re.compile(r"tru?|fal?s?|nul?|[eE][-+]?")
+_CUT_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,4}\s*$")
 
 
 def save(snapshot: Snapshot, path: str | os.PathLike[str], *, follow: bool = True) -> None:
@@ -184,6 +185,7 @@ def _broken_json(error: json.JSONDecodeError, text: str) -> SnapshotError:
         )
     rest = text[error.pos :].strip()
     ended = len(rest) <= 1 or _UNFINISHED.fullmatch(rest) or "Unterminated" in error.msg
+    ended = ended or ("escape" in error.msg and _CUT_ESCAPE.search(text, max(0, len(text) - 9)))
     if ended and text.lstrip()[:1] == "{":
         return _cut_short(f"at {where}", len(text.encode()))
     return SnapshotError(
