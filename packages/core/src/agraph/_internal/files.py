@@ -183,15 +183,19 @@ def _broken_json(error: json.JSONDecodeError, text: str) -> SnapshotError:
             f"more follows the snapshot, at {where}: a file holds one",
             help="write each snapshot to a file of its own",
         )
-    rest = text[error.pos :].strip()
-    ended = len(rest) <= 1 or _UNFINISHED.fullmatch(rest) or "Unterminated" in error.msg
-    ended = ended or ("escape" in error.msg and _CUT_ESCAPE.search(text, max(0, len(text) - 9)))
-    if ended and text.lstrip()[:1] == "{":
+    if text.lstrip()[:1] == "{" and _was_cut(error, text):
         return _cut_short(f"at {where}", len(text.encode()))
     return SnapshotError(
         f"this is no agraph snapshot: not JSON at {where}: {error.msg}",
         help="pass a file that `Snapshot.save` wrote",
     )
+
+
+def _was_cut(error: json.JSONDecodeError, text: str) -> bool:
+    rest = text[error.pos :].strip()
+    if len(rest) <= 1 or _UNFINISHED.fullmatch(rest) or "Unterminated" in error.msg:
+        return True
+    return "escape" in error.msg and _CUT_ESCAPE.search(text, max(0, len(text) - 9)) is not None
 
 
 def _cut_short(where: str, size: int) -> SnapshotError:
