@@ -2,12 +2,15 @@
 
 import gzip
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made import LIBRARY, bank, of_model, snapshot, tasks
 
-from agraph import Edge, Node, Site
+from agraph import Edge, Node, Process, Site
 
 
 def lock(number, name="", **fields):
@@ -267,6 +270,56 @@ def test_output_is_written_whole(agraph):
     )
     assert sorted(path.name for path in Path().iterdir()) == ["report.txt", "snap.json"]
     agraph("analyze snap.json -o nowhere/report.txt").is_golden("analyze/output_nowhere")
+
+
+def test_output_through_a_link_is_written_where_it_leads(agraph):
+    bank().save("snap.json")
+    Path("folder").mkdir()
+    Path("folder/report.txt").write_text("older")
+    Path("link.txt").symlink_to("folder/report.txt")
+    assert agraph("analyze snap.json -o link.txt").code == 1
+    assert Path("link.txt").is_symlink()
+    assert Path("folder/report.txt").read_text().startswith("Deadlock: ")
+    Path("nowhere.txt").symlink_to("folder/new.txt")
+    assert agraph("analyze snap.json -o nowhere.txt").code == 1
+    assert Path("folder/new.txt").read_text().startswith("Deadlock: ")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_output_into_a_pipe_leaves_the_pipe(agraph):
+    bank().save("snap.json")
+    os.mkfifo("pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(Path("pipe").read_text)
+        assert agraph("analyze snap.json -o pipe").code == 1
+        assert read.result().startswith("Deadlock: ")
+    assert Path("pipe").is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd")
+def test_output_into_an_open_file_is_appended(agraph):
+    bank().save("snap.json")
+    with Path("log.txt").open("a+") as log:
+        log.write("older\n")
+        log.flush()
+        assert agraph(f"analyze snap.json -o /dev/fd/{log.fileno()}").code == 1
+        log.seek(0)
+        assert log.read().startswith("older\nDeadlock: ")
+
+
+def test_output_of_a_name_that_utf8_has_no_bytes_for(agraph):
+    odd = replace(
+        bank(), process=Process(host="h\ud800", python="3.14\x1b[31m", implementation="C\x1b]0;x\x07")
+    )
+    odd.save("snap.json")
+    for form in ("full", "table", "tree", "json"):
+        assert agraph(f"analyze snap.json --format {form} -o report").code == 1
+        assert Path("report").read_text(encoding="utf-8")
+    assert agraph("analyze snap.json").code == 1
+    assert "\x1b" not in agraph.out
+    assert r"C\x1b]0;x\x07 3.14\x1b[31m" in agraph.out
+    assert agraph("diff snap.json snap.json").code == 0
+    assert "\x1b" not in agraph.out
 
 
 def test_colours(agraph):

@@ -211,7 +211,10 @@ def test_standard_output_and_named_files(agraph, idle, monkeypatch):
         ("1 2 -o -", "error: several snapshots do not fit on standard output\n"),
         ("1 2 -o one.json", "error: several snapshots do not fit into one file, one.json\n"),
         ("1 -o no/such/one.json", "error: the folder no/such does not exist\n"),
-        ("1 -o hang.txt", "error: hang.txt: a snapshot is called *.json, *.json.gz, *.json.zst\n"),
+        (
+            "1 -o hang.txt",
+            "error: hang.txt: a snapshot is called *.json or *.jsonl, alone or with .gz or .zst\n",
+        ),
         ("--pid-file none.pid", "error: cannot read none.pid: No such file or directory\n"),
         ("--pid-file empty.pid", "error: empty.pid does not begin with a process id\n"),
     ],

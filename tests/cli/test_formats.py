@@ -6,6 +6,7 @@ order, and of tests/programs/serving.py; host and paths were replaced.
 
 import base64
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -209,6 +210,36 @@ def test_the_page_has_a_row_for_each_task_and_a_drawing_of_the_cycle(captures):
     assert {"t1", "t2", "main", "ticker"} <= set(re.findall(r"<td>(.*?)</td>", captures.out))
     assert captures.out.count('<g class="box">') == 4
     assert captures.out.count('marker-end="url(#tip)"') == 4
+
+
+def test_a_long_place_stays_in_its_box(agraph):
+    sites = (
+        Site("/srv/a/very/long/way/to/the/file/that/takes/the_lock.py", "Class.method.<locals>.f", 1234),
+    )
+    nodes = [
+        *(node._replace(stack=0) for node in tasks("t1", "t2")),
+        *(Node(number, "lock", f"L{number}", need=1) for number in (2, 3)),
+    ]
+    edges = [Edge(0, 2, "lock"), Edge(2, 1, "held_by", site=0), Edge(1, 3, "lock"), Edge(3, 0, "held_by")]
+    snapshot(nodes, edges, sites=sites, stacks=((0,),)).save("s.json")
+    agraph("analyze s.json --format html")
+    (width,) = {int(width) for width in re.findall(r'<rect [^>]*width="(\d+)"', agraph.out)}
+    places = re.findall(r'class="place">([^<]*)<', agraph.out)
+    assert len(places) == 3
+    for place in places:
+        assert html.unescape(place).endswith("method.<locals>.f")
+        assert len(html.unescape(place)) * 6.7 < width - 20  # letters of a monospaced font of 11 pixels
+
+
+def test_the_title_tells_possible_deadlocks_from_certain_ones(agraph):
+    nodes = tasks(*"abcdefgh")
+    nodes[2:4] = [node._replace(open="who knows") for node in nodes[2:4]]
+    nodes[6:8] = [node._replace(timer=130.0) for node in nodes[6:8]]
+    edges = [Edge(one, one ^ 1, "await") for one in range(8)]
+    snapshot(nodes, edges).save("s.json")
+    title = "Deadlock: a and b wait for each other. And 1 more deadlock, 1 more possible deadlock and 1 more stall."
+    for form in ("html", "table", "tree"):
+        assert title in agraph(f"analyze s.json --format {form}").out
 
 
 def test_what_is_left_out_is_said(agraph):

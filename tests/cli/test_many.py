@@ -237,6 +237,56 @@ def test_a_gate_of_one_and_a_semaphore_of_one():
     assert predicted(holds("t1", "s.a", "s.b", "s.gate"), holds("t2", "s.b", "s.a", moment=2.0))
 
 
+def gated(task, held, wanted, moment, **gate):
+    """The same under a semaphore that only shows who holds it."""
+    made = holds(task, held, wanted, moment=moment)
+    semaphore = Node(20, "semaphore", "s.gate", key=20, need=1, open="others may hold it", **gate)
+    return dataclasses.replace(
+        made, nodes=(*made.nodes, semaphore), edges=(*made.edges, Edge(20, 0, "held_by", "probable"))
+    )
+
+
+def test_a_semaphore_that_is_taken_and_has_one_holder_is_a_gate():
+    for facts, count in (
+        ({"value": 0}, 0),
+        ({"value": 1}, 1),
+        ({"value": 0, "bound": 2}, 1),
+        ({"bound": 1}, 0),
+    ):
+        pair = gated("t1", "s.a", "s.b", 1.0, detail=facts), gated("t2", "s.b", "s.a", 2.0, detail=facts)
+        assert len(predicted(*pair)) == count, facts
+
+
+@pytest.mark.parametrize("through", ["await", "future"])
+def test_a_gate_that_is_held_by_who_waits_for_the_task(through):
+    """As `async with gate: await asyncio.wait_for(task, 60)` makes a task of its own before Python 3.12."""
+
+    def below(task, held, wanted, moment):
+        made = holds(task, held, wanted, moment=moment)
+        nodes = [
+            Node(20, "task", f"parent of {task}", key=20, need=1),
+            Node(21, "lock", "s.gate", key=21, need=1),
+        ]
+        edges = [Edge(21, 20, "held_by")]
+        if through == "future":
+            nodes.append(Node(22, "future", need=1))
+            edges += [Edge(20, 22, "await"), Edge(22, 0, "all_of")]
+        else:
+            edges.append(Edge(20, 0, "await"))
+        return dataclasses.replace(made, nodes=(*made.nodes, *nodes), edges=(*made.edges, *edges))
+
+    assert predicted(below("t1", "s.a", "s.b", 1.0), below("t2", "s.b", "s.a", 2.0)) == []
+    assert predicted(below("t1", "s.a", "s.b", 1.0), holds("t2", "s.b", "s.a", moment=2.0))
+
+
+@pytest.mark.parametrize(("later", "count"), [(0.5, 0), (100.0, 1)])
+def test_a_task_does_not_meet_itself_though_the_clock_was_set(later, count):
+    one, two = holds("t1", "s.a", "s.b"), holds("t1", "s.b", "s.a", moment=2.0)
+    started = two.process.started + later
+    two = dataclasses.replace(two, process=dataclasses.replace(two.process, started=started))
+    assert len(predicted(one, two)) == count
+
+
 def test_two_locks_of_one_class_have_an_order_by_object_only():
     """As they are numbered anew in each snapshot, their keys tell which is which."""
 

@@ -7,11 +7,13 @@ import re
 import socket
 import sys
 
+import networkx as nx
 import pytest
 from made import PROCESS, snapshot
 from running import PROGRAMS, started, until
 
 from agraph import Edge, Node
+from agraph_cli import to_networkx
 from agraph_cli.analysis.judge import analyze
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -121,6 +123,38 @@ def test_a_circle_of_requests_is_possible_at_most():
         "asks of pid 2",
     ]
     assert "asks of pid 1 and asks of pid 2 wait for an answer" in deadlock.help
+
+
+def saved():
+    process(1, answers={"remote_parent_id": "b" * 16}, asks={"span_id": "a" * 16}).save("1.json")
+    process(2, answers={"remote_parent_id": "a" * 16}, asks={"span_id": "b" * 16}).save("2.json")
+
+
+def test_every_picture_shows_the_way_round(agraph):
+    saved()
+    graph = to_networkx(both())
+    assert graph.edges[(0, 13), (1, 10)] == {
+        "kind": "bridge", "confidence": "probable", "site": None, "kinds": ["bridge"],
+    }  # fmt: skip
+    assert len(nx.find_cycle(graph, (0, 11))) == 8
+    for form, there, back in (
+        ("dot", "n0_13 -> n1_10 [", "n1_13 -> n0_10 ["),
+        ("mermaid", "n0_13 -.->|bridge| n1_10", "n1_13 -.->|bridge| n0_10"),
+        ("graphml", 'source="0:13" target="1:10"', 'source="1:13" target="0:10"'),
+        ("tree", "answered by answers of web-3:2 (inferred)", "answered by answers of web-3:1 (inferred)"),
+    ):
+        assert agraph(f"analyze 1.json 2.json --format {form}").code == 0, agraph.err
+        assert there in agraph.out
+        assert back in agraph.out
+
+
+def test_one_task_is_followed_into_the_other_process(agraph):
+    saved()
+    assert agraph("analyze 1.json 2.json --task asks --all").code == 0
+    assert "is answered by answers of pid 2 (inferred)" in agraph.out
+    assert "held by asks of pid 2" in agraph.out
+    assert "back to asks of pid 1" in agraph.out
+    assert "See Possible deadlock: 4 tasks wait for each other." in agraph.out
 
 
 def test_a_timeout_of_one_request_ends_it():

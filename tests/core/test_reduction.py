@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from made import bank, of_model, snapshot, tasks, verdicts_of
 
 from agraph import Edge, Node, SnapshotError
-from agraph.reduction import Hops, Reduction, blocked_behind, build, cores, levels, residue
+from agraph.reduction import Hops, Reduction, blocked_behind, build, cores, judge, levels, residue
 
 
 def brute_force(made, *, timers, unknown):
@@ -45,6 +45,8 @@ def can_proceed(node, edges, live, *, timers, unknown):
     if node.loop is not None and node.loop not in live:
         return False
     if node.timer is not None and (timers or not (edges or node.open)):
+        return True
+    if unknown and node.need > max(len(edges), 1):  # something it needs is not in the snapshot
         return True
     if unknown and (node.open or any(edge.confidence == "probable" for edge in edges)):
         return True
@@ -106,6 +108,14 @@ def test_own_is_what_stays_stuck_when_firmer_nodes_proceed(rows):
         own = [node for node in made.nodes if found.own[node.id] == level]
         for node in own:
             assert not found.states[level].live[node.id]
+
+
+def test_who_needs_more_than_is_known_is_never_certain_to_be_stuck():
+    nodes = [Node(0, "task", "a", need=5), Node(1, "task", "b", need=1), Node(2, "task", "c", need=2)]
+    edges = [Edge(0, 1, "await"), Edge(1, 0, "await"), Edge(2, 0, "await"), Edge(2, 1, "await")]
+    made = snapshot(nodes, edges)
+    assert list(levels(build(made)).level) == [2, 2, 2]
+    assert judge(made).verdict == "possible"
 
 
 def test_an_edge_to_nowhere_is_an_error():

@@ -103,6 +103,30 @@ def test_a_span_inside_of_the_one_that_answers(way):
     assert (found["trace_id"], found["remote_parent_id"]) == (trace_id, span_id)
 
 
+@pytest.mark.parametrize("step", [False, True], ids=["in its span", "in a span of its own"])
+def test_who_was_left_behind_by_an_answer_answers_nobody(step):
+    async def main():
+        with TRACER.start_as_current_span("handler", context=received(headers)):
+            behind = start(works(), "behind")
+            await parked(behind)
+            during = agraph.capture()
+        after = agraph.capture()
+        await end(behind)
+        return during, after
+
+    async def works():
+        if step:
+            with TRACER.start_as_current_span("step"):
+                await forever()
+        await forever()
+
+    headers, trace_id, _ = sent_by(TRACER.start_span("caller"))
+    during, after = run(main())
+    assert details(during, "behind")["trace_id"] == trace_id
+    assert ("remote_parent_id" in details(during, "behind")) is not step
+    assert sorted(details(after, "behind")) == ["span_id", "trace_id"]
+
+
 def test_tasks_inherit_it():
     async def main():
         with TRACER.start_as_current_span("handler"):

@@ -308,7 +308,7 @@ def test_a_directory_that_cannot_be_written_to(runtime, capfd):
 
 
 def test_a_full_disk_is_said_once_and_never_raised(runtime, capfd, monkeypatch):
-    def full(snapshot, path):
+    def full(snapshot, path, **_):
         raise OSError(errno.ENOSPC, "No space left on device", str(path.parent))
 
     monkeypatch.setattr(writer_module, "save", full)

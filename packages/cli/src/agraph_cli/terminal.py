@@ -97,7 +97,8 @@ def _here() -> str:
 def write(lines: Iterable[str], output: str | None = None) -> None:
     """Write lines to standard output or to a file.
 
-    A reader that went away (`| head`) is no error. A file appears whole or not at all.
+    A reader that went away (`| head`) is no error. A file appears whole or not at all; a link stays one, and
+    what it points to is written. What is no file, such as a pipe, is written to.
 
     Args:
         lines: Lines without line ends.
@@ -144,7 +145,8 @@ def complain(message: str, hint: str = "") -> None:
 
 
 def _cleaned(text: str) -> str:
-    return "\n".join(clean(line) for line in text.splitlines())
+    # Further lines are indented: text from a file cannot pass for a message of ours.
+    return "\n  ".join(clean(line) for line in text.splitlines())
 
 
 def _print(lines: Iterable[str], stream: TextIO) -> None:
@@ -167,23 +169,42 @@ def _encodable(text: str, stream: TextIO) -> str:
 
 
 def _save(text: str, target: Path) -> None:
-    import tempfile
-
+    data = text.encode("utf-8", "backslashreplace")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-            # mkstemp makes files private; a report is like any file the user writes.
-            Path(temporary).chmod(0o666 & ~_umask())
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        if _is_stream(target):
+            with os.fdopen(os.open(target, os.O_WRONLY | os.O_APPEND), "wb") as file:
+                file.write(data)
+        else:
+            _replace(Path(os.path.realpath(target)), data)  # a link is not replaced, but what it names
     except OSError as error:
         raise CommandError(
             f"cannot write {target}: {error.strerror or error}", hint="name a file in a folder that exists"
         ) from None
+
+
+def _is_stream(target: Path) -> bool:
+    """Whether to write to what is there, a device or a pipe, instead of putting a file in its place.
+
+    `/dev/stdout` is one even where standard output goes to a file: it may have been opened to append to.
+    """
+    if not target.exists():
+        return False
+    return not target.is_file() or os.path.abspath(target).startswith(("/dev/", "/proc/"))  # noqa: PTH100
+
+
+def _replace(target: Path, data: bytes) -> None:
+    import tempfile
+
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        # mkstemp makes files private; a report is like any file the user writes.
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _umask() -> int:

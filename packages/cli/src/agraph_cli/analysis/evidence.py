@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agraph.reduction import build
 from agraph_cli.analysis.hybrid import BY_TASK, waiting_tasks
+from agraph_cli.analysis.identity import Processes
 from agraph_cli.analysis.source_file import SourceFile, functions_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Collector:
         self._files: dict[str, SourceFile | None] = {}
         self._tasks: dict[Finding, set[tuple[object, ...]]] = {}
         self._seen: dict[Finding, list[Seen]] = {}
+        self._processes = Processes()
 
     def add(self, path: str, snapshot: Snapshot) -> None:
         """Look for tasks of a snapshot that wait at the findings.
@@ -73,13 +75,12 @@ class Collector:
         found: dict[Finding, set[int]] = {}
         for finding, position in self._waiting(snapshot):
             found.setdefault(finding, set()).add(position)
-        process = snapshot.process
-        whose = process.host, process.pid, process.started
+        whose = self._processes.number(snapshot.process)
         for finding, positions in found.items():
             self._seen.setdefault(finding, []).append(Seen(path, len(positions)))
             nodes = (snapshot.nodes[position] for position in positions)
             self._tasks.setdefault(finding, set()).update(
-                (*whose, node.key) if node.key is not None else (path, node.id) for node in nodes
+                (whose, node.key) if node.key is not None else (path, node.id) for node in nodes
             )
 
     def evidence(self) -> dict[Finding, Evidence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from agraph.reduction import VERDICTS, of_kind, only, rank
 
@@ -197,6 +197,18 @@ class Predicted:
     orders: tuple[tuple[SnapshotAnalysis, LockPair], ...]
 
 
+class Link(NamedTuple):
+    """A wait for the answer of another process, which is inferred.
+
+    Attributes:
+        waiter: The position of a snapshot in the analysis, and that of the node that waits in its nodes.
+        awaited: The same of the task that answers.
+    """
+
+    waiter: tuple[int, int]
+    awaited: tuple[int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Across:
     """Processes that wait for each other, as one.
@@ -206,11 +218,13 @@ class Across:
             involve several processes.
         parts: The analysis of each process alone.
         starts: Where the nodes of each begin.
+        answers: The waits between them, as pairs of nodes of the snapshot of all.
     """
 
     one: SnapshotAnalysis
     parts: tuple[SnapshotAnalysis, ...]
     starts: tuple[int, ...]
+    answers: tuple[tuple[int, int], ...] = ()
 
     def origin(self, node: Node) -> tuple[SnapshotAnalysis, Node]:
         """Where a node comes from.
@@ -224,6 +238,21 @@ class Across:
         number = bisect_right(self.starts, node.id) - 1
         part = self.parts[number]
         return part, part.snapshot.nodes[node.id - self.starts[number]]
+
+    def place(self, one: SnapshotAnalysis, position: int) -> int | None:
+        """Where a node of one process is in the snapshot of all.
+
+        Args:
+            one: The analysis of a snapshot.
+            position: The position of the node in it.
+
+        Returns:
+            Its position; None when the snapshot is no part.
+        """
+        for part, start in zip(self.parts, self.starts, strict=True):
+            if part.graph is one.graph:
+                return start + position
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +293,34 @@ class Analysis:
             if id(deadlock) not in again
         ]
         return sorted(found, key=lambda pair: worst_first(pair[1]))
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The waits between the processes."""
+        if self.across is None:
+            return ()
+        by_graph = {id(one.graph): number for number, one in enumerate(self.snapshots)}
+        ends = self.across.starts
+        numbers = [by_graph[id(part.graph)] for part in self.across.parts]
+
+        def end(position: int) -> tuple[int, int]:
+            part = bisect_right(ends, position) - 1
+            return numbers[part], position - ends[part]
+
+        return tuple(Link(end(waiter), end(awaited)) for waiter, awaited in self.across.answers)
+
+    def core(self, number: int) -> set[int]:
+        """The ids of the nodes of a snapshot that belong to a deadlock, be it one of several processes.
+
+        Args:
+            number: The position of the snapshot.
+        """
+        one, across = self.snapshots[number], self.across
+        found = {node.id for deadlock in one.deadlocks for node in deadlock.members}
+        for deadlock in across.one.deadlocks if across else ():
+            origins = map(across.origin, deadlock.members) if across else ()
+            found |= {node.id for part, node in origins if part.graph is one.graph}
+        return found
 
     def sighting(self, deadlock: Deadlock) -> tuple[History, int] | None:
         """The history of the process of a deadlock, and how many of its snapshots show it; None for one."""

@@ -28,12 +28,17 @@ def to_networkx(analysis: Analysis, *, full: bool = False) -> nx.DiGraph[tuple[i
         fields of its `agraph.Node`, its stack as `file:line function`, `process` and `verdict`; an edge
         carries `kind`, `confidence`, `site`, and `kinds` for all edges between these two. Edges lead from who
         waits to what is awaited; those to the loop of a task, which the snapshot only implies, are left out.
+        One between two snapshots leads to the task of another process whose answer is awaited.
     """
     import networkx as nx
 
     graph: nx.DiGraph[tuple[int, int]] = nx.DiGraph()
     for number, one in enumerate(analysis.snapshots):
         _add(graph, number, one, full=full)
+    for link in analysis.links:
+        ends = tuple((end[0], analysis.snapshots[end[0]].graph.node(end[1]).id) for end in link)
+        if all(end in graph for end in ends):
+            graph.add_edge(*ends, kind="bridge", confidence="probable", site=None, kinds=["bridge"])
     return graph
 
 

@@ -106,13 +106,15 @@ def across(done: Sequence[SnapshotAnalysis], analyze: Analyze) -> Across | None:
     whole = _Whole([processes[number] for number in involved])
     start_of = dict(zip(involved, whole.starts, strict=True))
     answers = {number: _Answers(processes[number]) for number in involved}
+    pairs: dict[tuple[int, int], None] = {}
     for request in found:
         start = start_of[request.caller[0]]
         awaited = start_of[request.callee[0]] + request.callee[1]
         for leaf in answers[request.caller[0]].of(request.caller[1]):
             whole.nodes[start + leaf] = whole.nodes[start + leaf]._replace(need=1)
-            whole.edges.append(Edge(start + leaf, awaited, "bridge", "probable"))
-    result = Across(analyze(whole.snapshot(), ""), tuple(whole.parts), tuple(whole.starts))
+            pairs[start + leaf, awaited] = None
+    whole.edges += [Edge(*pair, "bridge", "probable") for pair in pairs]
+    result = Across(analyze(whole.snapshot(), ""), tuple(whole.parts), tuple(whole.starts), tuple(pairs))
     callers = {start_of[request.caller[0]] + request.caller[1] for request in found}
     deadlocks = tuple(
         replace(deadlock, help=_advice(deadlock, callers))

@@ -39,7 +39,9 @@ EPILOG = f"{help_lines()}\n\n{epilog(EXAMPLES, 'a deadlock, at or above --fail-o
 def analyze(
     snapshots: Annotated[
         list[str],
-        typer.Argument(metavar="SNAPSHOT", help="Files, folders, glob patterns, or - for standard input."),
+        typer.Argument(
+            metavar="SNAPSHOT", help="Files, folders, glob patterns, URLs, or - for standard input."
+        ),
     ],
     *,
     task: Annotated[
@@ -135,7 +137,8 @@ def _one_task(analysis: Analysis, task: str, style: Style) -> Iterator[str]:
     places = [(one, index) for one in analysis.snapshots for index in find_tasks(one, task)]
     if not places:
         raise CommandError(f"no task is called {task!r}", hint=_near_tasks(analysis, task))
-    return (line for one, index in places[: style.limit] for line in task_report(one, index, style))
+    across = analysis.across
+    return (line for one, index in places[: style.limit] for line in task_report(one, index, style, across))
 
 
 def _near_tasks(analysis: Analysis, name: str) -> str:

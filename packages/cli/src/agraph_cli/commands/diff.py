@@ -66,7 +66,7 @@ def diff(
 
     found = analysis.diff((before, snapshots[0]), (after, snapshots[1]))
     if format_ == "json":
-        terminal.write([json.dumps(report.to_json(found), indent=2)], output)
+        terminal.write([json.dumps(report.to_json(found), indent=2, allow_nan=False)], output)
     else:
         style = terminal.style_for(color, output, everything=everything)
         terminal.write(report.full(found, style), output)

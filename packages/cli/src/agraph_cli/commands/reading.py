@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agraph_cli.analysis.names import listed
+from agraph_cli.commands.urls import expand, is_url
+from agraph_cli.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from agraph import Snapshot
 
-SUFFIXES = (".json", ".json.gz", ".json.zst")
+SUFFIXES = (".json", ".json.gz", ".json.zst", ".jsonl", ".jsonl.gz", ".jsonl.zst")
+PATTERNS = "*.json or *.jsonl, alone or with .gz or .zst"
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ def read(arguments: Iterable[str]) -> Read:
     """Read snapshots.
 
     Args:
-        arguments: Files, folders (which are searched), glob patterns, and `-` for standard input.
+        arguments: Files, folders (which are searched), glob patterns, URLs, and `-` for standard input.
 
     Returns:
         The snapshots, in the order given and by name within a folder; and what could not be read.
@@ -49,9 +52,13 @@ def read(arguments: Iterable[str]) -> Read:
     done = Read()
     seen: set[str] = set()
     for argument in arguments:
+        if is_url(argument) and not Path(argument).exists():
+            _read_url(argument, seen, done)
+            continue
         for path in _expand(argument, done):
-            if path not in seen:
-                seen.add(path)
+            same = path if path == "-" else os.path.realpath(path)
+            if same not in seen:
+                seen.add(same)
                 _read_one(path, done)
     return done
 
@@ -74,14 +81,17 @@ def _expand(argument: str, done: Read) -> Iterator[str]:
 
 
 def _below(folder: str, done: Read) -> list[str]:
-    found = sorted(
-        os.path.join(at, name)  # noqa: PTH118 - keeps the path as it was given, `./` included
-        for at, _, names in os.walk(folder)
-        for name in names
-        if name.endswith(SUFFIXES) and not name.startswith(".")
-    )
+    found: list[str] = []
+    for at, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            os.path.join(at, name)  # noqa: PTH118 - keeps the path as it was given, `./` included
+            for name in names
+            if name.endswith(SUFFIXES) and not name.startswith(".")
+        ]
+    found.sort()
     if not found:
-        done.fail(folder, f"no snapshot in this folder ({listed(SUFFIXES, joint='or')})")
+        done.fail(folder, f"no snapshot in this folder ({PATTERNS})")
     return found
 
 
@@ -95,13 +105,25 @@ def near_names(path: Path) -> str:
     return f"did you mean {listed([str(path.parent / name) for name in near], joint='or')}?" if near else ""
 
 
-def _read_one(path: str, done: Read) -> None:
+def _read_url(url: str, seen: set[str], done: Read) -> None:
+    try:
+        for path, data in expand(url, SUFFIXES):
+            if path not in seen:
+                seen.add(path)
+                _read_one(path, done, data)
+    except CommandError as error:
+        done.fail(url, error.message, error.hint)
+
+
+def _read_one(path: str, done: Read, data: bytes | None = None) -> None:
     import agraph
     from agraph_cli.analysis import decoder
 
     try:
         if path == "-":
-            snapshot = agraph.loads(sys.stdin.buffer.read(), decoder=decoder)
+            data = sys.stdin.buffer.read()
+        if data is not None:
+            snapshot = agraph.loads(data, decoder=decoder)
         else:
             snapshot = agraph.load(path, decoder=decoder)
     except agraph.SnapshotError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agraph_cli import terminal
-from agraph_cli.commands.reading import SUFFIXES
+from agraph_cli.commands.reading import PATTERNS, SUFFIXES
 from agraph_cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Place:
         folder = Path(output)
         if folder.suffix and not folder.is_dir() and not output.endswith(os.sep):
             raise CommandError(
-                f"{output}: a snapshot is called {', '.join(f'*{suffix}' for suffix in SUFFIXES)}",
+                f"{output}: a snapshot is called {PATTERNS}",
                 hint=f"for a folder, end its name with {os.sep}",
             )
         try:
@@ -107,7 +107,7 @@ class Place:
 
     def _free(self, pid: int) -> Path:
         path, number = self._folder / f"agraph-{pid}.json", 1
-        while path.exists():
+        while os.path.lexists(path):  # a link that leads nowhere is not ours to follow either
             number += 1
             path = self._folder / f"agraph-{pid}-{number}.json"
         return path

@@ -310,7 +310,8 @@ def source_lines(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
     process, capture = one.snapshot.process, one.snapshot.capture
     counts = one.tally
     tally = ", ".join(f"{counts[word]} {word}" for word in reversed(VERDICTS) if counts[word])
-    facts = [_name(one, style), f"{process.implementation} {process.python}", _moment(capture.start)]
+    python = clean(f"{process.implementation} {process.python}")
+    facts = [_name(one, style), python, _moment(capture.start)]
     yield f"snapshot: {', '.join(fact.strip() for fact in facts if fact.strip())}"
     yield f"  {plural(counts.total(), 'task')}{': ' if tally else ''}{tally}"
     if not capture.consistent:

@@ -11,7 +11,7 @@ from agraph.reduction import EXPLAINED
 from agraph_cli import __version__
 from agraph_cli.analysis.names import plural, user_site
 from agraph_cli.report.html_parts import SCRIPT, STYLE
-from agraph_cli.report.picture import headline
+from agraph_cli.report.picture import headline, more_of
 from agraph_cli.report.ring import MOST, Bead, ring
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean
@@ -55,7 +55,8 @@ def lines(analysis: Analysis, style: Style) -> Iterator[str]:
     for one, deadlock in shown:
         yield from _deadlock(one, deadlock, says[id(one)])
     if len(found) > len(shown):
-        yield f"<p>And {plural(len(found) - len(shown), 'more deadlock')} (--all shows all).</p>"
+        more = more_of(deadlock.certainty for _, deadlock in found[len(shown) :])
+        yield f"<p>{more} (--all shows all).</p>"
     yield from _table(analysis, style)
     yield f"<script>{SCRIPT}</script>"
     yield "</main></body></html>"

@@ -23,7 +23,7 @@ SCHEMA = "agraph.analysis/1"
 
 def lines(analysis: Analysis, _style: Style, errors: Iterable[dict[str, str]]) -> Iterator[str]:
     """The JSON object as text, as the table of formats asks for it."""
-    yield json.dumps(to_json(analysis, errors), indent=2)
+    yield json.dumps(to_json(analysis, errors), indent=2, allow_nan=False)
 
 
 def to_json(analysis: Analysis, errors: Iterable[dict[str, str]] = ()) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph.reduction import VERDICTS, edges_of
-from agraph_cli.analysis.names import plural
+from agraph_cli.analysis.names import listed, plural
 from agraph_cli.report.full import no_deadlock
 from agraph_cli.report.sentences import Sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from agraph import Node
     from agraph.reduction import Verdict
@@ -75,14 +75,18 @@ def picture(analysis: Analysis, style: Style) -> Picture:
     boxes: list[Box] = []
     arrows: list[Arrow] = []
     missing = 0
+    drawn: set[tuple[int, int]] = set()
+    cores: dict[int, set[int]] = {}
     for number, one in enumerate(analysis.snapshots):
         room = None if style.limit is None else style.limit - len(boxes)
         shown, left_out = _chosen(one, room)
+        drawn.update((number, position) for position in shown)
         missing += left_out
         say = Sentences(one, style)
-        core = _core(one)
+        core = cores[number] = analysis.core(number)
         boxes += [_box(f"n{number}_", one, position, say, core) for position in shown]
         arrows += _arrows(f"n{number}_", one, set(shown), core)
+    arrows += _between(analysis, drawn, cores)
     text = f"{plural(missing, 'more node')} not shown (--all shows everything)" if missing else ""
     return Picture(headline(analysis, style), tuple(boxes), tuple(arrows), text)
 
@@ -92,8 +96,8 @@ def headline(analysis: Analysis, style: Style) -> str:
     found = analysis.deadlocks
     if found:
         one, deadlock = found[0]
-        more = f" And {plural(len(found) - 1, 'more deadlock')}." if len(found) > 1 else ""
-        return f"{Sentences(one, style).headline(deadlock)}{more}"
+        more = more_of(other.certainty for _, other in found[1:])
+        return f"{Sentences(one, style).headline(deadlock)}{f' {more}.' if more else ''}"
     if len(analysis.snapshots) == 1:
         return no_deadlock(analysis.snapshots[0])
     return (
@@ -102,18 +106,39 @@ def headline(analysis: Analysis, style: Style) -> str:
     )
 
 
+def more_of(others: Iterable[Verdict]) -> str:
+    """How many deadlocks there are besides, of each certainty.
+
+    Args:
+        others: Their certainties.
+
+    Returns:
+        `And 1 more deadlock and 2 more possible deadlocks`; empty for none.
+    """
+    words = {"certain": "more deadlock", "possible": "more possible deadlock", "stalled": "more stall"}
+    counts = Counter(others)
+    found = [plural(counts[verdict], words[verdict]) for verdict in reversed(VERDICTS) if counts[verdict]]
+    return f"And {listed(found)}" if found else ""
+
+
 def shortened(text: str, widest: int = _WIDEST) -> str:
     """A text of bounded length, its end cut."""
     return text if len(text) <= widest else f"{text[: widest - 3]}..."
 
 
+def _between(analysis: Analysis, drawn: set[tuple[int, int]], cores: dict[int, set[int]]) -> Iterator[Arrow]:
+    """Arrows from a process to another."""
+    for link in analysis.links:
+        if drawn.issuperset(link):
+            ids = [analysis.snapshots[number].graph.node(position).id for number, position in link]
+            inside = all(one in cores[end[0]] for one, end in zip(ids, link, strict=True))
+            keys = [f"n{end[0]}_{one}" for one, end in zip(ids, link, strict=True)]
+            yield Arrow(keys[0], keys[1], "bridge", True, inside)
+
+
 def _end(place: str) -> str:
     """Of a long place the end: the file's own name and the line are there."""
     return place if len(place) <= _WIDEST else f"...{place[3 - _WIDEST :]}"
-
-
-def _core(one: SnapshotAnalysis) -> set[int]:
-    return {node.id for deadlock in one.deadlocks for node in deadlock.members}
 
 
 def _chosen(one: SnapshotAnalysis, room: int | None) -> tuple[list[int], int]:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # Boxes in pixels, and how many fit around one ellipse.
-_WIDTH, _HEIGHT = 190, 44
+_WIDTH, _HEIGHT = 240, 44
 MOST = 16
-_LETTERS = 26
+# Of a name, in letters of 13 pixels; of a place, whose letters of 11 pixels are 6.7 wide (`.place` in
+# html_parts.py), so many fit between the round ends of a box.
+_LETTERS, _LETTERS_OF_PLACE = 26, 32
 
 
 class Bead(NamedTuple):
@@ -43,7 +45,7 @@ def ring(beads: Sequence[Bead], title: str, more: int = 0) -> Iterator[str]:
     if left_out:
         beads = [*beads[: MOST - 1], Bead(f"... {left_out} more", "", "task", beads[-1].edge, False)]
     count = len(beads)
-    radius_x = 130 + 34 * count
+    radius_x = 160 + 34 * count
     radius_y = 55 + 16 * count
     width, height = 2 * radius_x + _WIDTH + 20, 2 * radius_y + _HEIGHT + 40
     places = [
@@ -85,7 +87,7 @@ def _box(bead: Bead, x: int, y: int) -> Iterator[str]:
 
 def _end(place: str) -> str:
     """Of a long place the end: the file's own name and the line are there."""
-    return place if len(place) <= _LETTERS + 6 else f"...{place[-_LETTERS - 3 :]}"
+    return place if len(place) <= _LETTERS_OF_PLACE else f"...{place[3 - _LETTERS_OF_PLACE :]}"
 
 
 def _arrow(start: tuple[int, int], end: tuple[int, int], bead: Bead, *, alone: bool) -> Iterator[str]:

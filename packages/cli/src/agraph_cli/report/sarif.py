@@ -58,7 +58,7 @@ def lines(analysis: Analysis, style: Style, errors: Sequence[dict[str, str]] = (
             for one, deadlock in found[: style.limit]
         ],
     }
-    yield json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
+    yield json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, allow_nan=False)
 
 
 class _Result:

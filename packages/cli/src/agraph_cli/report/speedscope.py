@@ -49,7 +49,7 @@ def lines(analysis: Analysis, style: Style) -> Iterator[str]:
         "shared": {"frames": frames.rows},
         "profiles": profiles,
     }
-    yield json.dumps(document, separators=(",", ":"))
+    yield json.dumps(document, separators=(",", ":"), allow_nan=False)
 
 
 def _by_verdict(one: SnapshotAnalysis) -> dict[Verdict, Counter[int | None]]:

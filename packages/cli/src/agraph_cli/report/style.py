@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from agraph import Site
 
+_CENTURY_S = 100 * 365 * 86_400.0
+
 Role = Literal["bad", "warn", "good", "accent", "strong"]
 
 # Control characters can move the cursor or set colours, and the bidirectional ones can make text read as
@@ -118,4 +120,6 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     if value < 120:
         return f"{value:.0f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+    if value < 7200:
+        return f"{value / 60:.0f} min"
+    return f"{value / 3600:.1f} h" if value < _CENTURY_S else "over 100 years"  # until `math.inf`, say

@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agraph import Node
-    from agraph_cli.analysis.model import SnapshotAnalysis
+    from agraph_cli.analysis.model import Across, SnapshotAnalysis
     from agraph_cli.analysis.trace import Trace
     from agraph_cli.report.style import Style
 
 
-def task_report(one: SnapshotAnalysis, index: int, style: Style) -> Iterator[str]:
+def task_report(
+    one: SnapshotAnalysis, index: int, style: Style, across: Across | None = None
+) -> Iterator[str]:
     """The report on one task.
 
     Args:
         one: The analysis of a snapshot.
         index: The position of the task in the snapshot's nodes.
         style: How it looks.
+        across: The processes that wait for each other, if any do.
 
     Yields:
         Lines without line ends.
@@ -45,7 +48,9 @@ def task_report(one: SnapshotAnalysis, index: int, style: Style) -> Iterator[str
     if any(facts):
         yield f"  {clean(', '.join(fact for fact in facts if fact))}"
     yield ""
-    yield from _waits(found, say)
+    whole, way = _whole_way(one, index, found, across)
+    says = Sentences(whole, style) if whole is not one else say
+    yield from _waits(way, says)
     yield from _hidden(one, task, style)
     stack = stack_lines(one, task, style)
     if stack:
@@ -57,9 +62,20 @@ def task_report(one: SnapshotAnalysis, index: int, style: Style) -> Iterator[str
         rows = columns([(say.label(node), say.place(node)) for node in found.awaited_by])
         yield from style.some([f"    {line}" for line in rows], "    ")
         yield ""
-    if found.deadlock is not None:
-        yield f"  See {say.headline(one.deadlocks[found.deadlock])}"
+    if way.deadlock is not None:
+        yield f"  See {says.headline(whole.deadlocks[way.deadlock])}"
         yield ""
+
+
+def _whole_way(
+    one: SnapshotAnalysis, index: int, found: Trace, across: Across | None
+) -> tuple[SnapshotAnalysis, Trace]:
+    """The way to what keeps a task, through other processes where it leads there; and what it is of."""
+    place = across.place(one, index) if across is not None and found.deadlock is None else None
+    if across is None or place is None:
+        return one, found
+    further = trace(across.one, place)
+    return (across.one, further) if len(further.chain) > len(found.chain) else (one, found)
 
 
 def _waits(found: Trace, say: Sentences) -> Iterator[str]:

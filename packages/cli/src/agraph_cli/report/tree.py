@@ -6,14 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph.reduction import VERDICTS, edges_of
-from agraph_cli.analysis.names import plural
+from agraph_cli.analysis.names import listed, plural
 from agraph_cli.report.full import ROLES
 from agraph_cli.report.picture import headline, shortened
 from agraph_cli.report.sentences import Sentences
 from agraph_cli.report.style import clean, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from agraph import Node
     from agraph_cli.analysis.model import Analysis, SnapshotAnalysis
@@ -47,18 +47,37 @@ def lines(analysis: Analysis, style: Style) -> Iterator[str]:
         Lines without line ends.
     """
     yield style.paint(headline(analysis, style), ROLES[analysis.verdict])
-    for one in analysis.snapshots:
+    answers = _answers(analysis, style)
+    for number, one in enumerate(analysis.snapshots):
         yield ""
         if len(analysis.snapshots) > 1:
             yield style.paint(f"{style.file(one.path or one.process)}:", "strong")
-        yield from _Tree(one, style).lines()
+        yield from _Tree(one, style, answers.get(number, {})).lines()
+
+
+def _answers(analysis: Analysis, style: Style) -> dict[int, dict[int, str]]:
+    """For each snapshot: of its nodes that wait for another process, by position, who answers."""
+    found: dict[int, dict[int, list[str]]] = {}
+    says: dict[int, Sentences] = {}
+    for (number, position), (other, answers) in analysis.links:
+        one = analysis.snapshots[other]
+        say = says.setdefault(other, Sentences(one, style))
+        name = f"{shortened(say.label(one.graph.node(answers)))} of {clean(one.process)}"
+        found.setdefault(number, {}).setdefault(position, []).append(name)
+    return {
+        number: {
+            position: f"answered by {listed(names, 3, 'or')} (inferred)" for position, names in of.items()
+        }
+        for number, of in found.items()
+    }
 
 
 class _Tree:
     """The tree of one snapshot. Every node is written out once; met again, it is only named."""
 
-    def __init__(self, one: SnapshotAnalysis, style: Style) -> None:
+    def __init__(self, one: SnapshotAnalysis, style: Style, answers: Mapping[int, str]) -> None:
         self.one = one
+        self.answers = answers
         self.style = style
         self.say = Sentences(one, style)
         self.edges = edges_of(one.graph, range(len(one.levels)))
@@ -164,6 +183,7 @@ class _Tree:
             self.style.paint(verdict, ROLES[verdict]),
             self._state(node),
             self.say.place(node),
+            self.answers.get(step.position, ""),
             "goes on deeper: see --task" if deeper else "",
         ]
         return f"{text}  {', '.join(filter(None, facts))}"

@@ -16,15 +16,19 @@ from agraph._internal.checks import (
     LIST,
     TEXT,
     Check,
+    are_finite,
     fail,
     is_detail,
+    is_finite,
     is_flag,
     is_object,
     one_of,
     optional,
     require,
+    shown,
     the_list,
     the_object,
+    within_range,
 )
 from agraph._internal.errors import SnapshotError
 from agraph._internal.model import (
@@ -43,13 +47,13 @@ from agraph._internal.rows import EdgeGroup, Edges, Nodes, NodeTable, Packed, co
 from agraph._internal.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
 FORMAT = "agraph-snapshot"
 VERSION = 1
 
-_COLUMNS = tuple(name for name in Node._fields if name != "kind")
-_DEFAULTS = Node._field_defaults
+COLUMNS = tuple(name for name in Node._fields if name != "kind")
+DEFAULTS = Node._field_defaults
 _COLUMN_CHECKS: dict[str, Check] = {
     "id": INT,
     "name": TEXT,
@@ -86,7 +90,9 @@ _TYPES: dict[str, set[type]] = {
     "exc": {bool, int},
     "detail": {dict, _NONE},
 }
-_FACTS = {str, int, float, _NONE}
+# A number with a fraction is none of them, as it may be infinite.
+_FACTS = {str, int, _NONE}
+_SECONDS = ("since", "timer")
 # Columns that take much memory, and of which few values are looked at.
 _PACKED = ("name", "detail")
 
@@ -96,16 +102,30 @@ _WORDS = ("type", "state", "open")
 
 def to_dict(snapshot: Snapshot) -> dict[str, Any]:
     return {
-        "format": FORMAT,
-        "version": VERSION,
-        "agraph": snapshot.agraph or __version__,
-        "process": _plain(snapshot.process),
-        "capture": _plain(snapshot.capture),
+        **header(snapshot),
         "sites": [list(site) for site in snapshot.sites],
         "stacks": [list(stack) for stack in snapshot.stacks],
         "nodes": _tables(snapshot.nodes),
         "edges": _groups(snapshot.edges),
     }
+
+
+def header(snapshot: Snapshot) -> dict[str, Any]:
+    """What comes before the tables."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "agraph": snapshot.agraph or __version__,
+        "process": _plain(snapshot.process),
+        "capture": _plain(snapshot.capture),
+    }
+
+
+def as_json(name: str, value: Any) -> Any:  # noqa: ANN401 - a field of a node
+    """The value of a field of a node as JSON has it."""
+    if name in _SECONDS and value is not None:
+        return within_range(value)
+    return _facts(value) if name == "detail" and value is not None else value
 
 
 def _plain(record: Process | Capture) -> dict[str, Any]:
@@ -123,18 +143,28 @@ def _tables(nodes: Sequence[Node]) -> dict[str, dict[str, Any]]:
 def _columns(rows: list[Node]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, column in zip(Node._fields, zip(*rows, strict=True), strict=True):
-        default = _DEFAULTS.get(name, ...)
+        default = DEFAULTS.get(name, ...)
         if name == "kind" or (default is not ... and all(value == default for value in column)):
             continue
         if name == "exc":
             columns[name] = [int(value) for value in column]
-        elif name == "detail":
-            columns[name] = [None if value is None else dict(value) for value in column]
+        elif name == "detail" or (name in _SECONDS and not are_finite(column)):
+            columns[name] = [as_json(name, value) for value in column]
         elif name in _WORDS:
             columns[name] = _encoded(column)
         else:
             columns[name] = list(column)
     return columns
+
+
+def _facts(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The same in JSON, which knows no infinity: a limit of `math.inf` becomes the word."""
+    facts = dict(detail)
+    if float in set(map(type, facts.values())):
+        for name, value in facts.items():
+            if type(value) is float and not is_finite(value):
+                facts[name] = str(value)
+    return facts
 
 
 def _encoded(column: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -217,8 +247,9 @@ def _document(data: object) -> dict[str, Any]:
     version = document.get("version")
     if version != VERSION:
         writer = document.get("agraph", "an unknown version")
+        plain = isinstance(writer, str) and writer.isprintable() and len(writer) <= 60
         raise SnapshotError(
-            f"format version {version!r}, written by agraph {writer}; "
+            f"format version {shown(version)}, written by agraph {writer if plain else shown(writer)}; "
             f"this agraph {__version__} reads version {VERSION}",
             path="$.version",
             help="upgrade agraph-cli, or capture again with the same version of agraph on both sides",
@@ -289,7 +320,7 @@ def _table(
 ) -> NodeTable:
     columns: dict[str, Sequence[Any]] = {}
     size = len(the_list({"id": read(table["id"])} if "id" in table else table, "id", path))
-    for name in _COLUMNS:
+    for name in COLUMNS:
         if name not in table:
             continue
         raw, place = table[name], f"{path}.{name}"
@@ -319,6 +350,8 @@ def _check_column(name: str, values: list[Any], size: int, path: str) -> set[typ
     if name == "detail" and fine:
         details = (detail.values() for detail in values if detail is not None)
         fine = set(map(type, chain.from_iterable(details))) <= _FACTS
+    if name in _SECONDS and fine:
+        fine = are_finite(values)
     if fine:
         return kinds
     check = _COLUMN_CHECKS[name]

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import zlib
+import re
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from agraph._internal.errors import SnapshotError
+from agraph._internal.unpack import unpack, zstd
 
 if TYPE_CHECKING:
     from agraph._internal.model import Snapshot
 
-_SUFFIXES = "`.json`, `.json.gz` or (Python 3.14+) `.json.zst`"
+_SUFFIXES = "`.json`, `.json.gz`, (Python 3.14+) `.json.zst`, or `.jsonl` instead of `.json`"
 
-# A snapshot of 1,000,000 tasks is some 80 MB. Whatever unpacks to more than this is no snapshot but an
-# attack on the reader's memory.
-MAX_BYTES = 2 * 1024**3
+# The beginning of a word or number of JSON, or of an escape in a string: where a file was cut.
+_UNFINISHED = re.compile(r"tru?|fal?s?|nul?|[eE][-+]?")
+_CUT_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{0,4}\s*$")
 
 
-def save(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
-    """Write a snapshot; a reader never sees half a file (a temporary file beside it, then a rename)."""
+def save(snapshot: Snapshot, path: str | os.PathLike[str], *, follow: bool = True) -> None:
+    """Write a snapshot; a reader never sees half a file (a temporary file beside it, then a rename).
+
+    Args:
+        snapshot: The snapshot.
+        path: The file. What is there and no file, such as a named pipe, is written to.
+        follow: Whether a link stays one and what it points to is written. Not for a name that others could
+            guess: they could let it point to a file of ours.
+    """
     import tempfile  # noqa: PLC0415 - brings shutil, random and more: start-up time
 
     target = Path(path)
-    data = _pack(encode(snapshot), target)
+    data = _pack(snapshot, target)
+    if follow:
+        target = Path(os.path.realpath(target))
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -41,26 +53,33 @@ def save(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
 
 
 def encode(snapshot: Snapshot) -> bytes:
-    text = json.dumps(snapshot.to_dict(), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(snapshot.to_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # A file name from os.fsdecode may hold lone surrogates, which UTF-8 has no bytes for: what replaces
     # them, \udcff, is JSON's own escape, so they come back as they were.
     return text.encode("utf-8", "backslashreplace")
 
 
-def _pack(data: bytes, target: Path) -> bytes:
+def _pack(snapshot: Snapshot, target: Path) -> bytes:
     name = target.name
-    if name.endswith(".gz"):
-        import gzip  # noqa: PLC0415 - only here
-
-        return gzip.compress(data, 6, mtime=0)
-    if name.endswith(".zst"):
-        return bytes(_zstd(target).compress(data))
-    if not name.endswith(".json"):
+    plain = name.removesuffix(".gz").removesuffix(".zst")
+    if not plain.endswith((".json", ".jsonl")) or len(name) - len(plain) > len(".zst"):
         raise SnapshotError(
             f"cannot write a snapshot to {name!r}: the suffix says the format",
             help=f"use one of {_SUFFIXES}",
         )
-    return data
+    module = zstd(name) if name.endswith(".zst") else None  # before the work of encoding
+    data = _records(snapshot) if plain.endswith(".jsonl") else encode(snapshot)
+    if name.endswith(".gz"):
+        import gzip  # noqa: PLC0415 - only here
+
+        return gzip.compress(data, 6, mtime=0)
+    return data if module is None else bytes(module.compress(data))
+
+
+def _records(snapshot: Snapshot) -> bytes:
+    from agraph._internal.records import lines  # noqa: PLC0415 - only here
+
+    return "".join(f"{line}\n" for line in lines(snapshot)).encode("utf-8", "backslashreplace")
 
 
 class Decoder(Protocol):
@@ -92,7 +111,7 @@ def load(path: str | os.PathLike[str], *, decoder: Decoder | None = None) -> Sna
         OSError: The file cannot be read.
     """
     source = Path(path)
-    return _decode(_unpack(source.read_bytes(), source), decoder)
+    return _decode(unpack(source.read_bytes(), source.name), decoder)
 
 
 def loads(data: bytes, *, decoder: Decoder | None = None) -> Snapshot:
@@ -108,12 +127,18 @@ def loads(data: bytes, *, decoder: Decoder | None = None) -> Snapshot:
     Raises:
         SnapshotError: As `load`.
     """
-    return _decode(_unpack(data, Path("<bytes>")), decoder)
+    return _decode(unpack(data, "<bytes>"), decoder)
 
 
 def _decode(data: bytes, decoder: Decoder | None) -> Snapshot:
     from agraph._internal.codec import from_dict  # noqa: PLC0415 - capture alone needs no codec
+    from agraph._internal.records import are_records, document  # noqa: PLC0415 - likewise
 
+    data = data.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, which some editors put there
+    if not data or data.isspace():
+        raise SnapshotError("the file is empty", help="capture again: `save` leaves no empty file")
+    if are_records(data):
+        return from_dict(document(data))
     if decoder is not None:
         try:
             return from_dict(decoder.document(data), decoder.column)
@@ -121,78 +146,60 @@ def _decode(data: bytes, decoder: Decoder | None) -> Snapshot:
             raise
         except Exception:  # noqa: BLE001, S110 - whatever it is, the reader below finds it again and names it
             pass
+    return from_dict(_parsed(data))
+
+
+def _parsed(data: bytes) -> object:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data" and data.lstrip()[:1] == b"{":
+            raise _cut_short("inside a character", len(data)) from None
         raise SnapshotError(
             f"this is no agraph snapshot: not UTF-8 at byte {error.start}",
             help="pass a file that `Snapshot.save` wrote",
         ) from None
     try:
-        document = json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise _broken_json(error, text) from None
     except RecursionError:
         raise SnapshotError("this is no agraph snapshot: nested too deeply") from None
     except ValueError as error:  # an integer of thousands of digits, which Python refuses to read
         raise SnapshotError(f"this is no agraph snapshot: {error}") from None
-    return from_dict(document)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise SnapshotError(
+        f"this is no agraph snapshot: {constant} is no number of JSON",
+        help="pass a file that `Snapshot.save` wrote",
+    )
 
 
 def _broken_json(error: json.JSONDecodeError, text: str) -> SnapshotError:
     where = f"line {error.lineno} column {error.colno}"
-    ended = error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg
-    if ended and text.lstrip()[:1] == "{":
+    if error.msg == "Extra data":
         return SnapshotError(
-            f"the file is cut short: it ends at {where}, after {len(text.encode()):,} bytes",
-            help="copy it again, or capture again: `save` never leaves half a file",
+            f"more follows the snapshot, at {where}: a file holds one",
+            help="write each snapshot to a file of its own",
         )
+    if text.lstrip()[:1] == "{" and _was_cut(error, text):
+        return _cut_short(f"at {where}", len(text.encode()))
     return SnapshotError(
         f"this is no agraph snapshot: not JSON at {where}: {error.msg}",
         help="pass a file that `Snapshot.save` wrote",
     )
 
 
-def _unpack(data: bytes, source: Path) -> bytes:
-    if data[:2] == b"\x1f\x8b":
-        return _inflate(data)
-    if data[:4] == b"\x28\xb5\x2f\xfd":
-        zstd = _zstd(source)
-        unpacker = zstd.ZstdDecompressor()
-        try:
-            unpacked = unpacker.decompress(data, MAX_BYTES + 1)
-        except zstd.ZstdError as error:
-            raise SnapshotError(f"the zstd data is damaged: {error}", help="copy it again") from None
-        return _whole(unpacked, len(data), "zstd", ended=unpacker.eof)
-    return data
+def _was_cut(error: json.JSONDecodeError, text: str) -> bool:
+    rest = text[error.pos :].strip()
+    if len(rest) <= 1 or _UNFINISHED.fullmatch(rest) or "Unterminated" in error.msg:
+        return True
+    return "escape" in error.msg and _CUT_ESCAPE.search(text, max(0, len(text) - 9)) is not None
 
 
-def _inflate(data: bytes) -> bytes:
-    unpacker = zlib.decompressobj(wbits=31)
-    try:
-        unpacked = unpacker.decompress(data, MAX_BYTES + 1)
-    except zlib.error as error:
-        raise SnapshotError(f"the gzip data is damaged: {error}", help="copy it again") from None
-    return _whole(unpacked, len(data), "gzip", ended=unpacker.eof)
-
-
-def _whole(unpacked: bytes, size: int, what: str, *, ended: bool) -> bytes:
-    """The unpacked bytes, if they are all and not too many."""
-    if not ended and len(unpacked) <= MAX_BYTES:
-        raise SnapshotError(
-            f"the {what} data is cut short, after {size:,} bytes",
-            help="copy it again, or capture again: `save` never leaves half a file",
-        )
-    if len(unpacked) > MAX_BYTES:
-        raise SnapshotError(f"the file unpacks to more than {MAX_BYTES // 1024**3} GiB: this is no snapshot")
-    return unpacked
-
-
-def _zstd(source: Path) -> Any:  # noqa: ANN401 - a module that only 3.14+ has
-    try:
-        return importlib.import_module("compression.zstd")
-    except ImportError:
-        raise SnapshotError(
-            f"{source.name}: this Python cannot read or write zstd (3.14 and later can)",
-            help="use a `.json` or `.json.gz` file",
-        ) from None
+def _cut_short(where: str, size: int) -> SnapshotError:
+    return SnapshotError(
+        f"the file is cut short: it ends {where}, after {size:,} bytes",
+        help="copy it again, or capture again: `save` never leaves half a file",
+    )

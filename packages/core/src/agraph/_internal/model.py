@@ -245,10 +245,10 @@ class Snapshot:
         return from_dict(data)
 
     def save(self, path: str | Path) -> None:
-        """Write this snapshot to a file, whole or not at all.
+        """Write this snapshot to a file, whole or not at all. A link stays one; what it points to is written.
 
         Args:
-            path: `*.json`, `*.json.gz`, or `*.json.zst` (Python 3.14+).
+            path: `*.json`, or `*.jsonl` for lines of JSON; `.gz` or `.zst` (Python 3.14+) behind it compress.
 
         Raises:
             SnapshotError: The suffix is not one of these.

@@ -49,6 +49,7 @@ class _Ids(NamedTuple):
 class _Span(NamedTuple):
     own: _Ids
     parent: _Ids | None
+    has_ended: bool
 
 
 def note_spans(builder: Builder, facts: Facts) -> None:
@@ -117,11 +118,20 @@ def _context_of(task: object) -> contextvars.Context | None:
 
 def _read(span: object) -> _Span | None:
     own = _ids(attribute(span, "_context"))
-    return None if own is None else _Span(own, _ids(attribute(span, "_parent")))
+    if own is None:
+        return None
+    # Nanoseconds since the epoch, from `end()` on; spans that are not recorded have none.
+    has_ended = type(attribute(span, "_end_time")) is int
+    return _Span(own, _ids(attribute(span, "_parent")), has_ended)
 
 
 def _caller(task: object, span: _Span) -> _Ids | None:
-    """The span in another process that a span is part of the answer to."""
+    """The span in another process that a span is part of the answer to.
+
+    A span that has ended answers nobody any more: a task still in it was left behind by what did.
+    """
+    if span.has_ended:
+        return None
     if span.own.is_remote:
         return span.own  # nobody records an own span for the answer
     parent = span.parent
@@ -155,7 +165,7 @@ def _spans_in(task: object) -> dict[int, _Span]:
             ahead.append(attribute(value, "gen"))
         elif type(base) is abc.ABCMeta and is_kind_of(kind, (base,)):
             span = _read(value)
-            if span is not None:
+            if span is not None and not span.has_ended:
                 found[span.own.span] = span
     return found
 

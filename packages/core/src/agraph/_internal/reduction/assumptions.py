@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import children_in
 from agraph._internal.reduction.names import Labels, listed
 from agraph._internal.reduction.picked import notable
-from agraph._internal.rows import has_inferred, of_kind
+from agraph._internal.rows import has_inferred, of_kind, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +41,7 @@ def assumptions(
         yield from (f"the timeout of {name} has not passed" for name in timed)
     yield from _one_moment(snapshot)
     if certainty == "possible":
+        yield from _unknown_needs(snapshot, label, told)
         yield from _escapes(label, told, hops if has_inferred(snapshot.edges) else ())
         yield from _parents(snapshot, label, members)
     yield from _proved(label, told)
@@ -92,6 +94,15 @@ def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Ite
         if hop.edge is not None and hop.edge.confidence == "probable":
             ends = f"{label(hop.waiter)} does depend on {label(hop.awaited)}"
             yield f"{ends}, which was inferred and not read"
+
+
+def _unknown_needs(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iterator[str]:
+    several = {node.id: node for node in members if node.need > 1}
+    edges = Counter(filter(several.__contains__, waits(snapshot.edges).waiter) if several else ())
+    for number, node in several.items():
+        if node.need > max(edges[number], 1):
+            known = edges[number]
+            yield f"{label(node)} needs {node.need} things and the snapshot names {known}: no other comes"
 
 
 def _parents(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from functools import cached_property
 from itertools import accumulate, compress
 from typing import TYPE_CHECKING, NamedTuple
@@ -207,6 +208,24 @@ def _gates(
         if loop in blocked:
             gates[index[loop]].append(position)
     return gates
+
+
+def beyond_edges(need: Sequence[int], waiter: Sequence[int]) -> list[int]:
+    """The nodes that need more than they have edges to: the snapshot leaves out what they wait for.
+
+    Args:
+        need: For each node, how many of its awaited nodes have to proceed.
+        waiter: For each wait edge, the node that waits.
+
+    Returns:
+        Their positions. One that needs a single thing and has no edge is not among them: that nobody can
+        provide it is what `prove` finds out.
+    """
+    several = {node for node, number in enumerate(need) if number > 1}
+    if not several:
+        return []
+    edges = Counter(filter(several.__contains__, waiter))
+    return sorted(node for node in several if need[node] > max(edges[node], 1))
 
 
 def edges_of(graph: WaitGraph, nodes: Container[int]) -> dict[int, list[int]]:

@@ -12,6 +12,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import Cancellation
+from agraph._internal.reduction.graph import beyond_edges
 from agraph._internal.rows import column, edge_column, has_inferred, set_in
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _levels(*lives: bytearray) -> bytes:
 
 def _with_unknown_party(graph: WaitGraph) -> list[int]:
     nodes, edges = graph.snapshot.nodes, graph.snapshot.edges
-    found = set(set_in(nodes, "open"))
+    found = {*set_in(nodes, "open"), *beyond_edges(graph.need, graph.waiter)}
     if has_inferred(edges):
         words = edge_column(edges, "confidence", graph.source)
         found.update(by for by, word in zip(graph.waiter, words, strict=True) if word == "probable")

@@ -90,7 +90,7 @@ class Writer:
 
     def _write_in(self, directory: Path, snapshot: Snapshot) -> Path:
         path = self._next_path(directory)
-        save(snapshot, path)
+        save(snapshot, path, follow=False)
         self._delete_oldest(directory)
         return path
 
