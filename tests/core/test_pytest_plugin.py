@@ -245,7 +245,7 @@ def test_a_test_that_swallows_its_cancellation(run):
         """
         def test_swallows():
             async def main():
-                for _ in range(2):
+                for _ in range(3):
                     try:
                         await asyncio.sleep(1000)
                     except asyncio.CancelledError:
@@ -261,9 +261,39 @@ def test_a_test_that_swallows_its_cancellation(run):
             asyncio.run(main())
         """,
         "--agraph-timeout=0.5",
-        conftest=f"{SHORT}{WATCH}watch._CLEAN_UP_SECONDS = 0.5\n",
+        conftest=f"{SHORT}{WATCH}watch._CLEAN_UP_SECONDS = 0.5, 0.5\n",
     )
     result.assert_outcomes(failed=2)
+
+
+def test_a_test_that_hangs_while_it_cleans_up_leaves_the_next_one_alone(run, libraries):
+    result = run(
+        """
+        pytestmark = pytest.mark.anyio
+
+        @pytest.fixture(scope="module")
+        def anyio_backend():
+            return "asyncio"
+
+        @pytest.fixture(scope="module", autouse=True)
+        async def shared(anyio_backend):
+            yield  # keeps one runner, and one task of it, for all tests
+
+        async def test_hangs_twice():
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.Event().wait()
+
+        async def test_fails_by_itself():
+            assert asyncio.current_task().cancelling() == 1
+        """,
+        "--agraph-timeout=1",
+        conftest=f"{SHORT}{WATCH}watch._CLEAN_UP_SECONDS = 0.3, 5.0\n",
+        plugins=libraries,
+    )
+    result.assert_outcomes(failed=2)
+    assert "assert 0 == 1\n=====" in result.stdout.str()
 
 
 def test_a_test_that_cannot_be_ended_ends_the_run_with_the_report(run):

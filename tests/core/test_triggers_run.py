@@ -98,6 +98,24 @@ def test_the_options_of_the_interpreter_stay(folder):
         assert run(folder, "-P", "-X", "utf8", "-m", "agraph", "run", "--stall-after=100", name) == expected
 
 
+@pytest.mark.skipif(not HAS_UNIX, reason="a current directory cannot be removed here")
+def test_where_the_current_directory_is_gone(folder):
+    program = folder / "says.py"
+    program.write_text("print(__file__)")
+    (folder / "gone").mkdir()
+    command = f'cd "{folder}/gone" && rmdir "{folder}/gone" && exec "$@"'
+    words = [sys.executable, "-m", "agraph", "run", str(program)]
+    result = subprocess.run(
+        ["sh", "-c", command, "sh", *words],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{program}\n", "")
+
+
 @pytest.mark.skipif(not HAS_UNIX, reason="no such signals or sockets here")
 def test_without_options_there_is_a_signal_and_a_socket(tmp_path):
     command = ("-m", "agraph", "run", PROGRAMS / "unprepared.py")

@@ -1,6 +1,7 @@
 """What `agraph.install` understands, in arguments and in the environment."""
 
 import signal
+from pathlib import Path
 
 import pytest
 from victims import HAS_UNIX
@@ -68,6 +69,39 @@ def test_paths_do_not_depend_on_where_the_program_goes_later(tmp_path, monkeypat
     settings = read(socket="own.sock", directory="out")[0]
     assert (settings.socket, settings.directory) == (str(tmp_path / "own.sock"), str(tmp_path / "out"))
     assert read()[0].directory == str(tmp_path)
+
+
+@pytest.fixture
+def gone(tmp_path, monkeypatch):
+    """The current directory is removed."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    yield
+    monkeypatch.undo()
+
+
+def test_a_current_directory_that_is_gone(gone):
+    settings, wrong = read({"AGRAPH_DIRECTORY": "here"}, socket="own.sock")
+    assert (settings.directory, settings.socket) == ("", "")
+    assert [error.message.split(" is ")[0] for error in wrong] == [
+        "`socket`",
+        "the environment variable AGRAPH_DIRECTORY",
+    ]
+    assert all("the current directory is gone" in error.message for error in wrong)
+    assert read(directory="/out")[0].directory == "/out"
+    assert read()[1] == []
+
+
+def test_a_user_without_a_home(monkeypatch):
+    def no_home(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    settings, wrong = read({"AGRAPH_DIRECTORY": "~/out"})
+    assert settings == read()[0]
+    assert ["has no home directory" in error.message for error in wrong] == [True]
 
 
 BAD = [

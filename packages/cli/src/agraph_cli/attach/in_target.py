@@ -38,6 +38,8 @@ def run(
         os.close(os.open(f"{folder}/started", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError:
         return
+    with suppress(OSError):  # so that there is room for it, should the disk fill up
+        _write_part(folder, "error", " " * 1024)
     collects, writes = gc.isenabled(), sys.dont_write_bytecode
     gc.disable()
     sys.dont_write_bytecode = True
@@ -50,8 +52,7 @@ def run(
         _write(folder, "held_ms", repr(held_ms))
         _write(folder, "snapshot.json", text)
     except Exception as error:  # noqa: BLE001 - told to who asked, not to the application
-        with suppress(OSError):
-            _write(folder, "error", f"{type(error).__name__}: {error}")
+        _write_error(folder, f"{type(error).__name__}: {error}")
     finally:
         sys.dont_write_bytecode = writes
         if collects:
@@ -127,6 +128,20 @@ def _ours(folder: str, digest: str) -> ModuleType:
 
 
 def _write(folder: str, name: str, text: str) -> None:
-    with open(f"{folder}/{name}.part", "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib may not be loaded
-        file.write(text)
+    _write_part(folder, name, text)
     os.replace(f"{folder}/{name}.part", f"{folder}/{name}")  # noqa: PTH105
+
+
+def _write_part(folder: str, name: str, text: str, mode: str = "w") -> None:
+    with open(f"{folder}/{name}.part", mode, encoding="utf-8") as file:  # noqa: PTH123 - pathlib may not be loaded
+        file.write(text)
+
+
+def _write_error(folder: str, text: str) -> None:
+    """The answer where there is none, over what was written for it before."""
+    with suppress(OSError):
+        os.unlink(f"{folder}/snapshot.json.part")  # noqa: PTH108 - half of it may be all that the disk takes
+    with suppress(OSError):
+        _write_part(folder, "error", text.encode("ascii", "replace").decode()[:1024], "r+")
+    with suppress(OSError):
+        os.replace(f"{folder}/error.part", f"{folder}/error")  # noqa: PTH105

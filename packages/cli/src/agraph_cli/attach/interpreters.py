@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agraph_cli.attach.guest import Guest
-from agraph_cli.attach.model import AttachError, NotAnsweredError
+from agraph_cli.attach.model import AttachError, NotAnsweredError, RefusedError
 from agraph_cli.attach.target import DELETED, denied
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ SCRIPT = Path(__file__).with_name("by_target.py")
 _BY_GDB = "try --via gdb"
 
 
-class DisabledError(NotAnsweredError):
+class DisabledError(RefusedError):
     """The process was started, or built, so that it lets nobody run anything in it."""
 
 

@@ -28,7 +28,14 @@ class AttachError(Exception):
 
 
 class NotAnsweredError(AttachError):
-    """The process cannot, or may not, run anything for us now; its memory can still be read."""
+    """The process does not run anything for us now; its memory can still be read."""
+
+
+class RefusedError(NotAnsweredError):
+    """It does not run what comes from outside, but may do what it was prepared for."""
+
+
+BY_UNWINDER = "try --via unwinder"
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,18 +126,30 @@ def _check_peer(connection: socket.socket, target: Target) -> None:
 
 
 def _answer(connection: socket.socket, end: Deadline) -> bytes:
-    with connection.makefile("rb") as stream:
-        connection.settimeout(max(end.left, 0.1))
-        head = _head(stream.readline(_MAX_LINE))
-        if not head.get("ok"):
-            raise AttachError(f"it answers: {str(head.get('error', 'no reason'))[:500]}")
-        length = head.get("length")
-        if not isinstance(length, int) or not 0 <= length <= _MAX_BYTES:
-            raise AttachError(f"it announces a snapshot of {length!r} bytes", "try --via remote")
-        data = stream.read(length)
-    if len(data) != length:
+    data = bytearray()
+    while b"\n" not in data and len(data) <= _MAX_LINE and _receive(connection, data, end):
+        pass
+    line, _, rest = bytes(data).partition(b"\n")
+    head = _head(line)
+    if not head.get("ok"):
+        raise AttachError(f"it answers: {str(head.get('error', 'no reason'))[:500]}")
+    length = head.get("length")
+    if not isinstance(length, int) or not 0 <= length <= _MAX_BYTES:
+        raise AttachError(f"it announces a snapshot of {length!r} bytes", "try --via remote")
+    data = bytearray(rest)
+    while len(data) < length and _receive(connection, data, end):
+        pass
+    if len(data) < length:
         raise AttachError(f"it ended after {len(data):,} of {length:,} bytes")
-    return data
+    return bytes(data[:length])
+
+
+def _receive(connection: socket.socket, data: bytearray, end: Deadline) -> bool:
+    """Add what comes next, within the time for all of it; returns whether anything came."""
+    connection.settimeout(max(end.left, 0.001))
+    more = connection.recv(1 << 20)
+    data += more
+    return bool(more)
 
 
 def _head(line: bytes) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agraph_cli.attach.interpreters import ask
-from agraph_cli.attach.model import AttachError, Deadline, NotAnsweredError, Shot
+from agraph_cli.attach.interrupts import uninterrupted
+from agraph_cli.attach.model import AttachError, Deadline, NotAnsweredError, RefusedError, Shot
 from agraph_cli.attach.nudge import nudge
-from agraph_cli.attach.reading import parse, read_answer
-from agraph_cli.attach.target import tracer, waits_in
+from agraph_cli.attach.reading import OUR_FILE, parse, read_answer, without_our_frames
+from agraph_cli.attach.target import open_files, tracer, waits_in
 
 if TYPE_CHECKING:
     from agraph_cli.attach.model import Request
@@ -37,7 +38,39 @@ def payload(room: Room, request: Request, function: str = "run") -> str:
     """
     limits = f"{request.max_tasks!r}, {request.max_seconds!r}, {request.prove!r}"
     call = f"{function}({room.inside!r}, {room.digest!r}, {limits})"
-    return room.put("payload.py", f"{IN_TARGET.read_text(encoding='utf-8')}\n\n{call}\n")
+    text = f"{IN_TARGET.read_text(encoding='utf-8')}\n\n{call}\n"
+    return room.put("payload.py", f"exec(compile({text!r}, {OUR_FILE!r}, 'exec'), {{}})\n")
+
+
+def check(target: Target) -> None:
+    """Look whether a process can be asked at all.
+
+    Args:
+        target: The process.
+
+    Raises:
+        AttachError: Its Python is too old.
+        RefusedError: It could not read what it is to run.
+    """
+    if target.python is None or target.python < FIRST_PYTHON:
+        raise AttachError(f"process {target.pid} runs {target.version}: this way needs Python 3.14 or later")
+    used, allowed = open_files(target.pid)
+    if used >= allowed:
+        # Otherwise it would say so itself, on its own standard error (run_remote_debugger_script of
+        # Python/ceval_gil.c, 3.14).
+        raise RefusedError(
+            f"it has no file descriptor left ({used:,} of {allowed:,} are open), so it can read no script",
+            f"raise its limit: prlimit --pid {target.pid} --nofile={allowed * 2}",
+        )
+
+
+def stopped(target: Target) -> NotAnsweredError:
+    """Say that a process is stopped.
+
+    Args:
+        target: The process.
+    """
+    return NotAnsweredError("it is stopped (SIGSTOP or Ctrl-Z), and was left so", f"kill -CONT {target.pid}")
 
 
 def capture(target: Target, request: Request, room: Room) -> Shot:
@@ -55,8 +88,6 @@ def capture(target: Target, request: Request, room: Room) -> Shot:
         NotAnsweredError: Its main thread did not come to it in time, or is not allowed to.
         AttachError: It cannot be done.
     """
-    if target.python is None or target.python < FIRST_PYTHON:
-        raise AttachError(f"process {target.pid} runs {target.version}: this way needs Python 3.14 or later")
     script = payload(room, request)
     notes: list[str] = []
     try:
@@ -65,9 +96,10 @@ def capture(target: Target, request: Request, room: Room) -> Shot:
         ask(target, "exec", script, *package, seconds=_ASK_SECONDS)
         _wait(target, request, room, notes)
     finally:
-        if not room.has("started") and target.is_alive:
-            _take_back(target)
-    snapshot = parse(target, read_answer(target, room))
+        with uninterrupted():
+            if not room.has("started") and target.is_alive:
+                _take_back(target)
+    snapshot = without_our_frames(parse(target, read_answer(target, room)))
     held = f"; that held its main thread for {float(room.read('held_ms')):.0f} ms"
     return Shot(snapshot, f"by its own main thread{held}", notes)
 
@@ -75,9 +107,7 @@ def capture(target: Target, request: Request, room: Room) -> Shot:
 def _wait(target: Target, request: Request, room: Room, notes: list[str]) -> None:
     """Until there is an answer, or no hope for one."""
     if target.state == "T":
-        raise NotAnsweredError(
-            "it is stopped (SIGSTOP or Ctrl-Z), and was left so", f"kill -CONT {target.pid}"
-        )
+        raise stopped(target)
     begin = Deadline(request.timeout)
     pause = _FIRST_NUDGE_SECONDS
     next_nudge = Deadline(pause)

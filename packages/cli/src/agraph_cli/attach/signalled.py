@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import agraph
 from agraph_cli.attach.model import NOTHING_PROVED, AttachError, Deadline, Shot
+from agraph_cli.attach.remote import stopped
 from agraph_cli.attach.target import PROC, denied
 
 if TYPE_CHECKING:
@@ -69,10 +70,14 @@ def capture(target: Target, request: Request) -> Shot:
     own = Path(target.folder, target.environ.get("AGRAPH_DIRECTORY", ""))
     folder = Path(f"{target.root}{own}")
     before = _written(folder, target)
+    if target.state == "T":
+        raise stopped(target)
     try:
         os.kill(target.pid, number)
     except PermissionError:
         raise denied(target.pid) from None
+    except ProcessLookupError:
+        raise AttachError(f"process {target.pid} ended before it could be captured") from None
     end = Deadline(request.seconds_to_finish())
     while not (new := sorted(_written(folder, target) - before)):
         if not target.is_alive:

@@ -8,11 +8,17 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agraph_cli.attach.model import AttachError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 PROC = Path("/proc")
 DELETED = " (deleted)"
+
+_ENDED = {"Z", "X"}
 
 # Names of files that a Python process has mapped, most telling first.
 _VERSION = re.compile(
@@ -68,7 +74,7 @@ class Target:
         """Whether it still runs: a zombie does not."""
         with suppress(OSError):
             fields = _stat(self.pid)
-            return int(fields[19]) == self.started and fields[0] not in {"Z", "X"}
+            return int(fields[19]) == self.started and fields[0] not in _ENDED
         return False
 
     @property
@@ -108,7 +114,7 @@ def _look(pid: int) -> Target:
     fields = _stat(pid)
     status = _status(pid)
     words = _words(pid)
-    if fields[0] in {"Z", "X"}:
+    if fields[0] in _ENDED:
         raise AttachError(
             f"process {pid} has ended; its parent, process {fields[1]}, has not taken notice yet"
         )
@@ -195,6 +201,15 @@ def tracer(pid: int) -> int:
     return 0
 
 
+def open_files(pid: int) -> tuple[int, float]:
+    """How many file descriptors a process has open, and may have; 0 and infinity where that is not told."""
+    with suppress(OSError, ValueError, AttributeError):
+        limits = PROC.joinpath(str(pid), "limits").read_text(encoding="ascii")
+        allowed = int(re.search(r"^Max open files\s+(\d+)", limits, flags=re.MULTILINE)[1])  # type: ignore[index]
+        return len(os.listdir(PROC / str(pid) / "fd")), allowed  # noqa: PTH208
+    return 0, float("inf")
+
+
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the third on: the second may hold anything."""
     text = PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
@@ -243,6 +258,17 @@ def _has_asyncio(root: str, exe: str, version: tuple[int, int] | None, mapped: l
     return not any(any(Path(f"{root}{folder}").glob("_asyncio.*")) for folder in folders)
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number that has not ended.
+
+    Args:
+        pid: Its process id.
+    """
+    with suppress(OSError):
+        return _stat(pid)[0] not in _ENDED
+    return False
+
+
 def is_python(pid: int) -> bool:
     """Whether a process is a Python that may be looked at.
 
@@ -285,7 +311,8 @@ def program(words: list[str]) -> str:
     rest = iter(words[1:])
     for word in rest:
         if word == "-m":
-            return f"-m {next(rest, '')}"
+            module = next(rest, "")
+            return (module == "agraph" and _run_by_us(rest)) or f"-m {module}"
         if word == "-c":
             return "-c ..."
         if word in {"-X", "-W"}:
@@ -293,6 +320,21 @@ def program(words: list[str]) -> str:
         elif not word.startswith("-"):
             return os.path.basename(word)  # noqa: PTH119
     return "-"
+
+
+def _run_by_us(rest: Iterator[str]) -> str:
+    """What `python -m agraph run` runs; empty where it runs nothing."""
+    if next(rest, "") != "run":
+        return ""
+    for word in rest:
+        if word == "-m":
+            return f"-m {next(rest, '')}"
+        if word != "--" and word.startswith("-"):  # each option has a value
+            if "=" not in word:
+                next(rest, "")
+        elif word != "--":
+            return os.path.basename(word)  # noqa: PTH119
+    return ""
 
 
 def pids() -> list[int]:

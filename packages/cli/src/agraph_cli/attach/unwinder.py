@@ -128,28 +128,32 @@ class _Made:
             for waiter in dict.fromkeys(task["awaited_by"]):
                 if waiter in numbers:
                     awaited.setdefault(waiter, []).append(numbers[task["id"]])
+        running = _running(kept, stacks)
         for task in kept:
-            self._task(task, loops.get(task["thread"]), awaited.get(task["id"], []))
+            others = None if task["id"] in running else awaited.get(task["id"], [])
+            self._task(task, loops.get(task["thread"]), others)
         for ident in loops.keys() - {task["thread"] for task in tasks.values()}:
             self._unread(loops[ident])
         left_out = len(tasks) - len(kept)
         return [f"{left_out:,} of {len(tasks):,} tasks: max_tasks is {max_tasks:,}"] if left_out else []
 
-    def _task(self, task: dict[str, Any], loop: int | None, awaited: list[int]) -> None:
+    def _task(self, task: dict[str, Any], loop: int | None, awaited: list[int] | None) -> None:
+        """Make the row of a task; it waits for nothing where `awaited` is None."""
         stack = task["stack"]
-        waits, need, why = _wait_of(stack, len(awaited))
+        waits, need, why = ("", 0, "") if awaited is None else _wait_of(stack, len(awaited))
+        state = "running" if awaited is None else "waiting" if stack else "unknown"
         number = self._node(
             "task",
             name=task["name"],
             type=stack[-1][1] if stack else "",
-            state="waiting" if stack else "unknown",
+            state=state,
             stack=self._stack(stack),
             loop=loop,
             need=need,
             open=why,
         )
         kind = {"any": "any_of", "all": "all_of"}.get(waits, "structural")
-        for other in awaited:
+        for other in awaited or ():
             self.edges.append(agraph.Edge(number, other, kind, "probable"))  # type: ignore[arg-type]
 
     def _unread(self, loop: int) -> None:
@@ -174,6 +178,33 @@ class _Made:
         if number == len(table):
             table.append(row)
         return number
+
+
+def _running(tasks: list[dict[str, Any]], stacks: dict[int, list[list[Any]]]) -> set[int]:
+    """The tasks whose coroutines a thread runs right now, at most one a thread: the loop is in its hands.
+
+    Stacks and tasks are read one after the other, so the innermost frame may have moved on in between. That
+    is only allowed for where no other task could be meant.
+    """
+    found: set[int] = set()
+    for thread, stack in stacks.items():
+        own = [task for task in tasks if task["thread"] == thread and task["stack"]]
+        exact = [task["id"] for task in own if _is_on(task["stack"], stack)]
+        moved = [task["id"] for task in own if _is_on(task["stack"], stack, moved=True)]
+        if len(exact) == 1 or (not exact and len(moved) == 1):
+            found.update(exact or moved)
+    return found
+
+
+def _is_on(inner: list[list[Any]], stack: list[list[Any]], *, moved: bool = False) -> bool:
+    """Whether the frames of a task are on the stack of a thread, one below the other."""
+    head = [tuple(frame[:2] if moved else frame) for frame in inner[:1]]
+    wanted = head + [tuple(frame) for frame in inner[1:]]
+    for start in range(len(stack) - len(inner) + 1):
+        part = stack[start : start + len(inner)]
+        if [tuple(part[0][:2] if moved else part[0]), *map(tuple, part[1:])] == wanted:
+            return True
+    return False
 
 
 def _is_asyncio(frame: list[Any]) -> bool:

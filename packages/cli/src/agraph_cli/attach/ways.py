@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agraph_cli.attach import debugger, prepared, remote, signalled, unwinder
-from agraph_cli.attach.model import AttachError, NotAnsweredError
+from agraph_cli.attach.model import BY_UNWINDER, AttachError, NotAnsweredError, RefusedError
+from agraph_cli.attach.one_at_a_time import alone_with
 from agraph_cli.attach.room import Room
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 def capture(target: Target, request: Request) -> Shot:
     """Capture a process.
 
-    With `auto`: over its socket, where it has one; else from Python 3.14 on by its own main thread, or,
-    where that cannot run anything, by reading its memory; else by a signal that it was prepared for. gdb is
-    only used when asked for.
+    With `auto`: over its socket, where it has one; else from Python 3.14 on by its own main thread; where
+    that may not be asked, by a signal that it was prepared for; or else by reading its memory. gdb is only
+    used when asked for.
 
     Args:
         target: The process.
@@ -64,19 +65,24 @@ def _over_socket(target: Target, request: Request) -> Shot:
 def _from_outside(target: Target, request: Request) -> Shot:
     if request.via == "unwinder":
         return unwinder.capture(target, request)
-    with Room(target) as room:
-        if request.via == "gdb":
-            return debugger.capture(target, request, room)
+    if request.via == "remote":
+        return _by_itself(target, request)
+    with alone_with(target, request), Room(target) as room:
+        return debugger.capture(target, request, room)
+
+
+def _by_itself(target: Target, request: Request) -> Shot:
+    remote.check(target)
+    with alone_with(target, request), Room(target) as room:
         return remote.capture(target, request, room)
 
 
 def _unprepared(target: Target, request: Request) -> Shot:
     if target.python is not None and target.python >= remote.FIRST_PYTHON:
         try:
-            with Room(target) as room:
-                return remote.capture(target, request, room)
-        except NotAnsweredError as error:
-            return _read(target, request, error)
+            return _by_itself(target, request)
+        except AttachError as error:
+            return _otherwise(target, request, error)
     if signalled.signal_of(target) is not None:
         return signalled.capture(target, request)
     raise AttachError(
@@ -87,12 +93,31 @@ def _unprepared(target: Target, request: Request) -> Shot:
     )
 
 
+def _otherwise(target: Target, request: Request, reason: AttachError) -> Shot:
+    """Capture a process that could not be asked. A main thread that does not run handles no signal either."""
+    may_answer = isinstance(reason, RefusedError) or not isinstance(reason, NotAnsweredError)
+    if may_answer and signalled.signal_of(target) is not None:
+        try:
+            shot = signalled.capture(target, request)
+        except NotAnsweredError as error:
+            reason = error
+        except AttachError as error:
+            message = f"{reason.message}; and {error.message}"
+            reason = type(reason)(message, reason.hint)
+        else:
+            shot.notes.append(reason.message)
+            return shot
+    if isinstance(reason, NotAnsweredError):
+        return _read(target, request, reason)
+    raise reason
+
+
 def _read(target: Target, request: Request, reason: NotAnsweredError) -> Shot:
     try:
         shot = unwinder.capture(target, request, reason.message)
     except AttachError as error:
         raise AttachError(f"{reason.message}; and {error.message}", reason.hint) from None
     shot.notes.append(reason.message)
-    if reason.hint:
+    if reason.hint and reason.hint != BY_UNWINDER:
         shot.notes.append(f"for the locks: {reason.hint}")
     return shot

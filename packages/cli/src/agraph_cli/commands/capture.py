@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agraph_cli import terminal
+from agraph_cli.attach.interrupts import terminated_like_interrupted
 from agraph_cli.attach.model import Request
 from agraph_cli.commands import capture_options as options  # noqa: TC001 - typer looks at them
 from agraph_cli.commands.page import ColorOption, epilog
 from agraph_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from agraph_cli.commands.capturing import Shots
 
 SHORT = "Take a snapshot of a running process, and say why it hangs."
@@ -57,14 +55,15 @@ def capture(
     from agraph_cli.commands.snapshot_files import Place
 
     given = named(pids or [], pid_file or [])
-    wanted = processes(given, children=children, everything=everything)
+    find = partial(processes, given, children=children, everything=everything)
+    wanted = find()
     times = rounds(every, count)
     place = Place(output, several=len(wanted) > 1 or len(times) > 1 or everything or children)
     request = Request(via, timeout, max_tasks, max_seconds, nudge, socket, prove)
     shots = Shots(request, place, given)
-    with _terminated_like_interrupted():
+    with terminated_like_interrupted():
         try:
-            shots.take(wanted, times)
+            shots.take(wanted, times, partial(find, needed=False))
         except KeyboardInterrupt:
             _report(shots, color, analyze=False)
             raise
@@ -85,16 +84,3 @@ def _report(shots: Shots, color: terminal.Color, *, analyze: bool) -> None:
         terminal.write(table(shots.rows, style))
     elif shots.written and not analyze:
         terminal.say(f"next: agraph analyze {shots.written[-1]}")
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Clean up on SIGTERM too: `timeout 20 agraph capture ...` sends it."""
-    before = None
-    with suppress(ValueError):  # not in the main thread
-        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)

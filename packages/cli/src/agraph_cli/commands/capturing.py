@@ -16,7 +16,7 @@ from agraph_cli.errors import CommandError
 from agraph_cli.report.style import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from agraph import Snapshot
     from agraph_cli.analysis.model import SnapshotAnalysis
@@ -66,13 +66,14 @@ def named(pids: Iterable[int], files: Iterable[str]) -> list[int]:
     return list(dict.fromkeys([*pids, *(_pid_in(Path(file)) for file in files)]))
 
 
-def processes(named: Sequence[int], *, children: bool, everything: bool) -> list[int]:
+def processes(named: Sequence[int], *, children: bool, everything: bool, needed: bool = True) -> list[int]:
     """The processes to capture.
 
     Args:
         named: Those that the command line names.
         children: Whether what they have started counts too.
         everything: Whether every Python process of this user does.
+        needed: Whether there has to be one.
 
     Returns:
         Process ids, each once.
@@ -86,11 +87,11 @@ def processes(named: Sequence[int], *, children: bool, everything: bool) -> list
     if everything:
         own = [pid for pid in processes_.pids() if processes_.owner(pid) == os.geteuid()]
         found += [pid for pid in _python_among(own) if pid != os.getpid()]
-        if not found:
+        if not found and needed:
             raise CommandError(
                 "no other Python process of yours runs here", hint="as root, those of root are looked for"
             )
-    elif not found:
+    elif not found and needed:
         raise CommandError("no process is named", hint="give a process id, or --all")
     return list(dict.fromkeys(found))
 
@@ -159,18 +160,21 @@ class Shots:
         self.failed = False
         self.last_round: list[SnapshotAnalysis] = []
 
-    def take(self, pids: Sequence[int], times: Sequence[float]) -> None:
+    def take(
+        self, pids: Sequence[int], times: Sequence[float], again: Callable[[], Sequence[int]] | None = None
+    ) -> None:
         """Capture.
 
         Args:
             pids: The processes.
             times: When, in seconds from now.
+            again: Finds the processes for each time after the first; None for the same.
         """
         begin = time.monotonic()
-        for moment in times:
+        for number, moment in enumerate(times):
             time.sleep(max(begin + moment - time.monotonic(), 0.0))
             self.last_round = []
-            for pid in pids:
+            for pid in again() if number and again else pids:
                 self._take_one(pid)
 
     def _take_one(self, pid: int) -> None:
@@ -182,11 +186,18 @@ class Shots:
                 return
             shot = capture(target, self._request)
         except AttachError as error:
-            self.failed = True
-            terminal.complain(error.message, error.hint)
-            self.rows.append(_row(target, pid, outcome=clean(error.message)))
+            self._fail(pid, target, error)
+        except OSError as error:
+            self._fail(pid, target, AttachError(f"process {pid} could not be captured: {error}"))
         else:
             self._keep(target, shot)
+
+    def _fail(self, pid: int, target: Target | None, error: AttachError) -> None:
+        if pid not in self._named and not processes_.is_alive(pid):
+            return  # it was there when they were listed
+        self.failed = True
+        terminal.complain(error.message, error.hint)
+        self.rows.append(_row(target, pid, outcome=clean(error.message)))
 
     def _keep(self, target: Target, shot: Shot) -> None:
         from agraph_cli.analysis.judge import analyze_one

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from agraph._internal.discover import Task
 
-# How long a loop may take for one turn, a cancelled test to clean up, and a thread to notice a signal.
+# How long a loop may take for one turn, a test to clean up after each time it is cancelled (what cleans up
+# may hang in its turn), and a thread to notice a signal.
 _TURN_SECONDS = 1.0
-_CLEAN_UP_SECONDS = 5.0
+_CLEAN_UP_SECONDS = (5.0, 2.0)
 _NOTICE_SECONDS = 10.0
 _MAX_FRAMES = 12
 # Who hangs again and again in one phase, in each of many finalizers say, is given up at last.
@@ -41,7 +42,8 @@ class Watch:
 
     First from outside, without disturbing it, a snapshot is taken and reported on. Then the test is ended:
 
-    1. If its loop turns, the task that runs the test is cancelled, so that it can clean up.
+    1. If its loop turns, the task that runs the test is cancelled, so that it can clean up; and again, if it
+       takes too long for that: a test that is left on a loop that others use would hang there among them.
     2. If that does not help, because the loop is blocked or the test does not care, a signal is sent to the
        thread, whose handler raises an exception: also out of `time.sleep`, `lock.acquire` or a busy loop.
     3. If not even that helps (a call into C that never returns), `give_up` is called.
@@ -121,9 +123,8 @@ class Watch:
             if self._over:
                 return
             self.text = report_now()
-            self._turned.clear()
             self._due = True
-            if not (self._cancels() or self._raises() or self._over):
+            if not (self._cancels_at_last() or self._raises() or self._over):
                 break
             self._due = False
         if not self._over:
@@ -135,7 +136,17 @@ class Watch:
         self._moved.clear()
         return moved
 
-    def _cancels(self) -> bool:
+    def _cancels_at_last(self) -> bool:
+        for seconds in _CLEAN_UP_SECONDS:
+            if self._cancels(seconds):
+                return True
+            if not self._asked or self._over:
+                return False
+        return False
+
+    def _cancels(self, seconds: float) -> bool:
+        self._asked = False
+        self._turned.clear()
         try:
             known = self._may_cancel or self.task is not None
             loop = loop_run_by(self._watched) if known and not self._over else None
@@ -147,14 +158,15 @@ class Watch:
         if not self._turned.wait(_TURN_SECONDS):
             handle.cancel()
             return False
-        return self._asked and self._wait(_CLEAN_UP_SECONDS)
+        return (self._asked or self._moved.is_set()) and self._wait(seconds)
 
     def _cancel(self) -> None:
         """On the loop, in the watched thread."""
         loop = loop_run_by(self._watched)
         main = main_task_of(loop) if loop is not None and self._may_cancel else None
         task = self.task or main
-        self._asked = self._due and not self._over and task is not None and not task.done()
+        due = self._due and not self._over and not self._moved.is_set()
+        self._asked = due and task is not None and not task.done()
         self._turned.set()
         if self._asked and task is not None:
             self.ended = True

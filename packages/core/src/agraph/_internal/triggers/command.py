@@ -77,9 +77,10 @@ def _run(arguments: list[str]) -> None:
     name, *further = rest
     try:
         source = None if is_module else source_of(name)
-        install(**given)  # words, which are understood as those of the environment are
     except OSError as error:
         _fail(f"can't open file {name!r}: {error.strerror}", "give the path of a script, or -m and a module")
+    try:
+        install(**given)  # words, which are understood as those of the environment are
     except AgraphError as error:
         _fail(error.message, error.help)
     if is_module:

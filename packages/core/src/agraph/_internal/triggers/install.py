@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 # what captures and reports.
 from agraph._internal import capture, codec, files, prove, text  # noqa: F401
 from agraph._internal.errors import AgraphError
-from agraph._internal.triggers import multiprocessed
+from agraph._internal.triggers import ahead, multiprocessed
 from agraph._internal.triggers.report import Reporter, reason_of
 from agraph._internal.triggers.say import say
 from agraph._internal.triggers.server import SocketTrigger
@@ -74,6 +74,7 @@ def install(
     uninstall()
     for error in wrong:
         say(f"{reason_of(error)}. It is ignored")
+    _be_ready()
     _State.hook()
     _State.current = Triggers(settings)
     _State.current.start(in_main=in_main)
@@ -90,6 +91,7 @@ def uninstall() -> None:
     if current is not None:
         multiprocessed.hand_down(None)
         current.stop()
+        ahead.give()
 
 
 class Triggers:
@@ -125,6 +127,7 @@ class Triggers:
     def in_child(self) -> Triggers:
         """The same in the child of a fork, which has copied neither threads nor locks that can be used."""
         self._writer.restore_after_fork()
+        ahead.restore_after_fork()
         if self._socket is not None:
             self._socket.close_inherited()
         child = Triggers(self._settings, self)
@@ -181,11 +184,18 @@ def install_in_child(settings: Settings) -> None:
     Args:
         settings: Those of the parent.
     """
+    _be_ready()
     _State.hook()
     _State.current = Triggers(settings, forked=True)
     _State.current.start(in_main=threading.current_thread() is threading.main_thread())
     multiprocessed.hand_down(settings)
     multiprocessed.end_with(_State.current, _State.at_exit)
+
+
+def _be_ready() -> None:
+    """Have what a snapshot needs before it is needed."""
+    _attempt(ahead.load)
+    ahead.fill()
 
 
 def _attempt(step: Callable[..., None], *arguments: object) -> None:

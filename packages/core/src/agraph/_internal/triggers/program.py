@@ -60,7 +60,8 @@ def run_script(path: str, source: bytes | None, arguments: Sequence[str]) -> Non
     """
     sys.argv[:] = [path, *arguments]
     main = _new_main()
-    full = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118 - not made shorter: tracebacks show it
+    # Not made shorter: tracebacks show it. The current directory may be gone; not every path needs it.
+    full = path if os.path.isabs(path) else os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH117, PTH118
     if source is None:
         # An archive has to be on the path whatever `-P` says: its `__main__` is imported from there.
         if sys.flags.safe_path:

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from agraph._internal.errors import AgraphError
+from agraph._internal.triggers.ahead import for_files
 from agraph._internal.triggers.say import say
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Reporter:
             Whether it was written.
         """
         try:
-            path, why_there = self._writer.write(snapshot)
+            with for_files.given():
+                path, why_there = self._writer.write(snapshot)
         except Exception as error:  # noqa: BLE001
             self.complain(f"{what}, but no snapshot was written: {reason_of(error)}", again=again)
             return False

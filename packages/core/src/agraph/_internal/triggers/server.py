@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from agraph._internal.errors import AgraphError
 from agraph._internal.files import encode
+from agraph._internal.triggers.ahead import for_clients
 from agraph._internal.triggers.places import is_listened_on, remove_stale_sockets, runtime_directory
 from agraph._internal.triggers.report import reason_of
 from agraph._internal.triggers.say import say
@@ -149,7 +150,9 @@ class SocketTrigger:
         while not self._stop.is_set():
             try:
                 client = listener.accept()[0]
-            except OSError:
+            except OSError as error:
+                if for_clients.helps(error):
+                    continue
                 if self._stop.wait(0.5) or listener.fileno() < 0:
                     return
                 continue  # no file descriptor was left, or no memory
@@ -170,6 +173,7 @@ class SocketTrigger:
                 header, body = self._response(client)
                 _send(client, json.dumps(header).encode() + b"\n" + body, ANSWER_S)
         finally:
+            for_clients.fill()
             self._clients.discard(client)
             self._slots.release()
 

@@ -55,7 +55,7 @@ class Settings:
         signal: The number of the signal; None for no signal.
         socket: The path of the socket, empty for the usual place; None for no socket.
         stall_after: After how many seconds without progress the watchdog looks closer; None for no watchdog.
-        directory: Where snapshots go.
+        directory: Where snapshots go; empty for a place of this user, where the current directory is gone.
         max_files: How many of them are kept there.
         demanded: Whether code has asked for the signal, and not the environment or nobody.
     """
@@ -78,7 +78,7 @@ def read_settings(
         environment: Such as `os.environ`; each setting is `AGRAPH_` and its name in capitals there.
 
     Returns:
-        The settings, and what is wrong with the environment: such a setting counts as not given.
+        The settings, and what is wrong with environment or machine: such a setting counts as not given.
 
     Raises:
         AgraphError: An argument is wrong.
@@ -88,7 +88,10 @@ def read_settings(
     for name, read in _READERS.items():
         variable = f"AGRAPH_{name.upper()}"
         if arguments.get(name) is not None:
-            chosen[name] = read(arguments[name], f"`{name}`")
+            try:
+                chosen[name] = read(arguments[name], f"`{name}`")
+            except _UnresolvedError as error:
+                wrong.append(error)
         elif variable in environment:
             try:
                 chosen[name] = read(environment[variable], f"the environment variable {variable}")
@@ -102,11 +105,36 @@ def read_settings(
         signal=given.get("signal"),
         socket=given.get("socket"),
         stall_after=given.get("stall_after"),
-        directory=given.get("directory") or str(Path.cwd()),
+        directory=given.get("directory") or _current_directory(),
         max_files=given.get("max_files") or MAX_FILES,
         demanded=arguments.get("signal") is not None,
     )
     return settings, wrong
+
+
+class _UnresolvedError(AgraphError):
+    """A path that is right, but this machine does not say now where it leads."""
+
+
+def _absolute(word: str, value: object, name: str) -> str:
+    try:
+        return str(Path(word).expanduser().absolute())
+    except RuntimeError:
+        raise _UnresolvedError(
+            f"{name} is {value!r}: this user has no home directory", help="give an absolute path"
+        ) from None
+    except OSError as error:
+        raise _UnresolvedError(
+            f"{name} is {value!r}: the current directory is gone ({error.strerror})",
+            help="give an absolute path",
+        ) from None
+
+
+def _current_directory() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was removed, or moved to where we may not look
+        return ""
 
 
 class _IsOff:
@@ -155,11 +183,11 @@ def _number_of(word: str) -> int | None:
     return int(found) if isinstance(found, signals.Signals) else None
 
 
-def _socket(value: object, _name: str) -> object:
+def _socket(value: object, name: str) -> object:
     word = _word(value)
     if word.lower() in _OFF:
         return _IS_OFF
-    return "" if word.lower() in _ON else str(Path(word).expanduser().absolute())
+    return "" if word.lower() in _ON else _absolute(word, value, name)
 
 
 def _stall_after(value: object, name: str) -> object:
@@ -181,7 +209,7 @@ def _directory(value: object, name: str) -> object:
     word = _word(value)
     if not word:
         raise AgraphError(f"{name} is empty", help="give a directory, or nothing for the current one")
-    return str(Path(word).expanduser().absolute())
+    return _absolute(word, value, name)
 
 
 def _max_files(value: object, name: str) -> object:

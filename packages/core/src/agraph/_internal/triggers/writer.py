@@ -29,7 +29,7 @@ class Writer:
     """Takes snapshots, one at a time, and writes them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._directory = Path(settings.directory)
+        self._directory = Path(settings.directory) if settings.directory else None
         self._max_files = settings.max_files
         self._busy = threading.Lock()
         self._count = 0
@@ -78,6 +78,10 @@ class Writer:
             OSError: It can be written nowhere.
             AgraphError: Likewise.
         """
+        if self._directory is None:
+            return self._write_in(
+                runtime_directory(), snapshot
+            ), "the current directory was gone at the start"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             return self._write_in(self._directory, snapshot), ""
