@@ -15,6 +15,7 @@ are written by `Snapshot.save`, as a capture writes them:
 """
 
 import argparse
+import gc
 import json
 import platform
 import random
@@ -132,6 +133,7 @@ def with_agraph(paths):
     from agraph_cli.analysis.judge import analyze_one
     from agraph_cli.commands.reading import read
 
+    gc.disable()  # as the command does
     before, start = rss_mb(), time.process_time()
     found = read(paths)
     assert not found.errors, found.errors

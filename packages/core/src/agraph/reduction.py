@@ -9,8 +9,8 @@ which tasks a later snapshot shows to have moved, and `free` lets these proceed 
 verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or read here, and `import agraph`
 does not import this module.
 
-`of_kind`, `set_in`, `values_in`, `edges_of_kind` and `positions_of` look into the columns of a snapshot that
-was read, where going through its nodes would make an object for each.
+`of_kind`, `set_in`, `values_in`, `edges_of_kind`, `positions_of` and `rows_at` look into the columns of a
+snapshot that was read, where going through its nodes would make an object for each.
 """
 
 from agraph._internal.merge import How, comparable, free, same_process, wait_key, waits_of, went_on
@@ -24,7 +24,7 @@ from agraph._internal.reduction.names import Labels, is_machinery, kind_word, li
 from agraph._internal.reduction.picked import kinds_of, only, pick
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
-from agraph._internal.rows import edges_of_kind, of_kind, positions_of, set_in, values_in
+from agraph._internal.rows import edges_of_kind, of_kind, positions_of, rows_at, set_in, values_in
 
 __all__ = [
     "EXPLAINED",
@@ -66,6 +66,7 @@ __all__ = [
     "positions_of",
     "rank",
     "residue",
+    "rows_at",
     "same_process",
     "set_in",
     "shortest_cycle",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from agraph.reduction import edges_of_kind, positions_of
+from agraph.reduction import edges_of_kind, of_kind, positions_of, rows_at
 from agraph_cli.analysis.model import LockPair
 from agraph_cli.analysis.names import user_site
 
 if TYPE_CHECKING:
     from agraph import Edge, Snapshot
-
-_LOCKS = {"lock", "semaphore"}
 
 
 def lock_order(snapshot: Snapshot) -> tuple[LockPair, ...]:
@@ -26,25 +25,26 @@ def lock_order(snapshot: Snapshot) -> tuple[LockPair, ...]:
     """
     at, nodes = positions_of(snapshot.nodes), snapshot.nodes
     waiting = {edge.waiter for edge in edges_of_kind(snapshot.edges, "lock")}
+    holdings_of = [edge for edge in edges_of_kind(snapshot.edges, "held_by") if edge.awaited in waiting]
+    locks = {*of_kind(nodes, "lock"), *of_kind(nodes, "semaphore")} if holdings_of else set()
     held: dict[int, list[Edge]] = {}
-    for edge in edges_of_kind(snapshot.edges, "held_by"):
-        if edge.awaited in waiting and nodes[at[edge.waiter]].kind in _LOCKS:
+    for edge in holdings_of:
+        if at[edge.waiter] in locks:
             held.setdefault(edge.awaited, []).append(edge)
-    pairs = []
-    for edge in edges_of_kind(snapshot.edges, "lock") if held else ():
-        holdings = held.get(edge.waiter)
-        task = nodes[at[edge.waiter]] if holdings else None
-        if holdings and task is not None and task.kind == "task":
-            for holding in holdings:
-                held_at = None if holding.site is None else snapshot.sites[holding.site]
-                pairs.append(
-                    LockPair(
-                        task,
-                        nodes[at[holding.waiter]],
-                        nodes[at[edge.awaited]],
-                        held_at,
-                        user_site(snapshot, task),
-                        holding.confidence,
-                    )
-                )
+    wants = [edge for edge in edges_of_kind(snapshot.edges, "lock") if edge.waiter in held] if held else []
+    ends = {end for edge in (*wants, *chain.from_iterable(held.values())) for end in edge[:2]}
+    node = {one.id: one for one in rows_at(nodes, map(at.__getitem__, ends)).values()}
+    pairs = [
+        LockPair(
+            node[edge.waiter],
+            node[holding.waiter],
+            node[edge.awaited],
+            None if holding.site is None else snapshot.sites[holding.site],
+            user_site(snapshot, node[edge.waiter]),
+            holding.confidence,
+        )
+        for edge in wants
+        if node[edge.waiter].kind == "task"
+        for holding in held[edge.waiter]
+    ]
     return tuple(sorted(pairs, key=lambda pair: (pair.task.id, pair.held.id, pair.wanted.id)))

@@ -43,7 +43,8 @@ from agraph._internal.model import (
     Site,
     Snapshot,
 )
-from agraph._internal.rows import EdgeGroup, Edges, Nodes, NodeTable, Packed, compact
+from agraph._internal.packed import Packed, Words, are_all, are_seconds, are_texts, are_whole, words_in
+from agraph._internal.rows import EdgeGroup, Edges, Nodes, NodeTable, compact
 from agraph._internal.version import __version__
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ _FACTS = {str, int, _NONE}
 _SECONDS = ("since", "timer")
 # Columns that take much memory, and of which few values are looked at.
 _PACKED = ("name", "detail")
+# Columns that may stay text until they are wanted, in tables of some size.
+_READ_LATER = frozenset({"name", "type", "state", "loop", "since", "wait", "key", "need"})
+_FEW = 1_000
 
 # Columns that say the same few words again and again.
 _WORDS = ("type", "state", "open")
@@ -319,24 +323,55 @@ def _table(
     kind: NodeKind, table: dict[str, Any], path: str, read: Callable[[Any], Any], n_stacks: int
 ) -> NodeTable:
     columns: dict[str, Sequence[Any]] = {}
-    size = len(the_list({"id": read(table["id"])} if "id" in table else table, "id", path))
+    ids = the_list({"id": read(table["id"])} if "id" in table else table, "id", path)
+    size = len(ids)
     for name in COLUMNS:
         if name not in table:
             continue
         raw, place = table[name], f"{path}.{name}"
-        values = read(raw)
+        packed = _packed(name, raw, read, size)
+        if packed is not None:
+            columns[name] = packed
+            continue
+        values: Any = ids if name == "id" else read(raw)
         encoded = name in _WORDS and is_object(values)
         values = _decoded(values, place) if encoded else cast("list[Any]", require(values, LIST, place))
         kinds = _check_column(name, values, size, place)
         if name == "stack":
             _check_indices(values, n_stacks, "stacks", place)
-        if name == "exc":
+        if name == "id":
+            columns[name] = _as_range(values) or compact(values, kinds)
+        elif name == "exc":
             columns[name] = list(map(bool, values))
         elif name in _PACKED and values is not raw:
-            columns[name] = Packed(bytes(raw), read, size)
+            columns[name] = Packed(raw, read, size)
         else:
             columns[name] = compact(values, kinds)
     return NodeTable(kind, size, columns)
+
+
+def _packed(name: str, raw: Any, read: Callable[[Any], Any], size: int) -> Sequence[Any] | None:  # noqa: ANN401 - JSON, or what it says
+    """A column that need not be read now; None where its text does not show that all is well with it."""
+    if name not in _READ_LATER or isinstance(raw, (list, dict)) or size < _FEW:
+        return None
+    text = bytes(raw)
+    if name in _WORDS:
+        said, at = words_in(text, size)
+        words: list[Any] = read(said)["words"] if said.startswith(b'{"words":[') else [None]
+        return Words(words, at) if all(type(word) is str for word in words) else None
+    if name == "need":
+        value = read(are_all(text, size) or b"null")
+        return [value] * size if type(value) is int and value >= 0 else None
+    test = are_texts if name == "name" else are_seconds if name in _SECONDS else are_whole
+    return Packed(raw, read, size, flat=True) if test(text, size) else None
+
+
+def _as_range(ids: list[int]) -> range | None:
+    """Ids that count up by one, without each of them."""
+    if not ids or ids[-1] - ids[0] != len(ids) - 1:
+        return None
+    counted = range(ids[0], ids[0] + len(ids))
+    return counted if ids == list(counted) else None
 
 
 def _check_column(name: str, values: list[Any], size: int, path: str) -> set[type]:
@@ -348,7 +383,7 @@ def _check_column(name: str, values: list[Any], size: int, path: str) -> set[typ
     if name == "exc" and fine:
         fine = set(values) <= {False, True}
     if name == "detail" and fine:
-        details = (detail.values() for detail in values if detail is not None)
+        details = map(dict.values, filter(None, values))
         fine = set(map(type, chain.from_iterable(details))) <= _FACTS
     if name in _SECONDS and fine:
         fine = are_finite(values)
@@ -390,14 +425,21 @@ def _known_ids(tables: list[NodeTable]) -> Container[int]:
 def _marked(ids: list[Sequence[int]], size: int) -> bytes:
     """For each number 0 if it is an id, 1 if not."""
     missing = bytearray(b"\1") * size
-    for number in chain.from_iterable(ids):
-        missing[number] = 0
+    for one in ids:
+        if type(one) is range:
+            missing[one.start : one.stop] = bytes(len(one))
+        else:
+            for number in one:
+                missing[number] = 0
     return bytes(missing)
 
 
 def _check_loops(tables: list[NodeTable], known: Container[int]) -> None:
     for table in tables:
         loops = table.columns.get("loop", ())
+        first = are_all(loops.text, len(loops)) if isinstance(loops, Packed) else b""
+        if first and loops[0] in known:
+            continue
         if all(loop in known for loop in set(loops) - {None}):
             continue
         for position, loop in enumerate(loops):

@@ -6,16 +6,17 @@ A table looks like the tuple of its rows, which are made when they are asked for
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, chain, compress, repeat
 from operator import is_not, ne
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 from agraph._internal.model import Edge, Node
+from agraph._internal.packed import Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from agraph._internal.model import Confidence, EdgeKind, NodeKind
 
@@ -40,38 +41,6 @@ class EdgeGroup(NamedTuple):
     waiter: Sequence[int]
     awaited: Sequence[int]
     site: Sequence[int | None] | None
-
-
-class Packed(Sequence[Any]):
-    """A column that stays JSON until one of its values is asked for: most names are never told."""
-
-    __slots__ = ("_json", "_read", "_size", "_values")
-
-    def __init__(self, json: bytes, read: Callable[[Any], Any], size: int) -> None:
-        self._json = json
-        self._read = read
-        self._size = size
-        self._values: list[Any] | None = None
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, index: Any) -> Any:  # noqa: ANN401 - a number or a slice
-        if self._values is None:
-            self._values = self._read(self._json)
-        return self._values[index]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._read(self._json) if self._values is None else self._values)
-
-    def mentions(self, word: str) -> bool:
-        """Whether a word can be in it; False is sure."""
-        return word.encode() in self._json or b"\\u" in self._json  # an escape could spell it another way
-
-    def count(self, value: Any) -> int:  # noqa: ANN401 - any value of the column
-        """How often a value is in it."""
-        self[:0]
-        return 0 if self._values is None else self._values.count(value)
 
 
 def compact(values: list[Any], kinds: set[type]) -> Sequence[Any]:
@@ -206,6 +175,40 @@ class Edges(_Rows[Edge]):
         return [group.waiter, group.awaited, repeat(group.kind), repeat(group.confidence), site]
 
 
+def rows_at(nodes: Sequence[Node], positions: Iterable[int]) -> dict[int, Node]:
+    """Some nodes, made together: what is read of their columns is not kept.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        positions: Which of them.
+
+    Returns:
+        The nodes by position.
+    """
+    wanted = sorted(set(positions))
+    if not isinstance(nodes, Nodes):
+        return {position: nodes[position] for position in wanted}
+    found: dict[int, Node] = {}
+    start = at = 0
+    for part, table in enumerate(nodes.tables):
+        end = bisect_left(wanted, start + table.size, at)
+        inside, at = wanted[at:end], end
+        if inside:
+            offsets = [position - start for position in inside]
+            cells = [one if type(one) is repeat else _values_at(one, offsets) for one in nodes._columns(part)]
+            found.update(
+                zip(inside, map(tuple.__new__, repeat(Node), zip(*cells, strict=False)), strict=True)
+            )
+        start += table.size
+    return found
+
+
+def _values_at(values: Sequence[Any], offsets: list[int]) -> list[Any]:
+    if isinstance(values, Packed) and len(offsets) > _SHORT:
+        values = list(values)
+    return [values[offset] for offset in offsets]
+
+
 def column(nodes: Sequence[Node], name: str) -> list[Any]:
     """One field of all nodes, without making the nodes.
 
@@ -259,7 +262,18 @@ def values_in(nodes: Sequence[Node], name: str, word: str = "") -> list[tuple[in
 
 def set_in(nodes: Sequence[Node], name: str) -> list[int]:
     """The positions of the nodes with something other than the default in a field, in order."""
-    return [position for position, _ in values_in(nodes, name)]
+    if not isinstance(nodes, Nodes):
+        return [position for position, _ in values_in(nodes, name)]
+    default = _DEFAULTS[name]
+    differs = is_not if default is None else ne
+    found: list[int] = []
+    start = 0
+    for table in nodes.tables:
+        if name in table.columns:
+            flags = map(differs, table.columns[name], repeat(default))
+            found += compress(range(start, start + table.size), flags)
+        start += table.size
+    return found
 
 
 def of_kind(nodes: Sequence[Node], kind: NodeKind) -> list[int]:
@@ -300,20 +314,26 @@ def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
 def _positions(ids: list[Sequence[int]], size: int) -> Mapping[int, int] | Sequence[int]:
     if any(min(one, default=0) < 0 or max(one, default=0) >= size for one in ids):
         return {number: position for position, number in enumerate(chain.from_iterable(ids))}
+    if (
+        all(type(one) is range for one in ids)
+        and [one[0] for one in ids]
+        == [
+            0,
+            *accumulate(map(len, ids)),
+        ][:-1]
+    ):
+        return range(size)
     found = array("q", bytes(8 * size))
     start = 0
     for one in ids:
-        if len(one) and _counts(one):
-            found[one[0] : one[0] + len(one)] = array("q", range(start, start + len(one)))
+        end = start + len(one)
+        if type(one) is range:
+            found[one.start : one.stop] = array("q", range(start, end))
         else:
-            for position, number in enumerate(one, start):
+            for number, position in zip(one, range(start, end), strict=True):
                 found[number] = position
-        start += len(one)
+        start = end
     return found
-
-
-def _counts(ids: Sequence[int]) -> bool:
-    return array("q", ids) == array("q", range(ids[0], ids[0] + len(ids)))
 
 
 class Waits(NamedTuple):

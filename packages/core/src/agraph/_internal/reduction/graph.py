@@ -130,8 +130,9 @@ def build(snapshot: Snapshot) -> WaitGraph:
     index = positions_of(snapshot.nodes)
     edges = waits(snapshot.edges)
     try:
-        at = index.__getitem__
-        edges = Waits(array("q", map(at, edges.waiter)), array("q", map(at, edges.awaited)), edges.source)
+        if type(index) is not range:
+            at = index.__getitem__
+            edges = Waits(array("q", map(at, edges.waiter)), array("q", map(at, edges.awaited)), edges.source)
         need = column(snapshot.nodes, "need")
         _free_sleepers(snapshot, need, edges.waiter)
         gates = _gates(snapshot, index, need)
@@ -142,29 +143,41 @@ def build(snapshot: Snapshot) -> WaitGraph:
     return WaitGraph(snapshot, need, edges, gates)
 
 
-_FLIPPED = bytes([1, 0])
+_IS_ZERO = b"\1" + bytes(255)
 
 
 def _settle(need: list[int], waiter: Sequence[int], awaited: Sequence[int], shut: set[int]) -> Settled:
-    # Most tasks wait for something that can proceed. Passes that take all edges to live nodes at once, in C,
+    # Most tasks wait for something that can proceed, and was listed before them. A few passes over all edges
     # leave little to walk on; as soon as one takes less than an eighth, walking is cheaper.
-    live, left = bytearray(map((0).__ge__, need)), need.copy()
+    live, left = bytearray(_are_zero(need)), need.copy()
     for task in shut:
         live[task] = 0
-    taken = len(waiter)
-    while taken * 8 >= len(waiter) > 0:
-        flags = bytes(map(live.__getitem__, awaited))
-        taken = flags.count(1)
-        if not taken:
-            break
-        for by in compress(waiter, flags):
-            if left[by] > 0:
-                left[by] -= 1
-                if not left[by] and by not in shut:
-                    live[by] = 1
-        rest = flags.translate(_FLIPPED + bytes(254))
-        waiter, awaited = array("q", compress(waiter, rest)), array("q", compress(awaited, rest))
+    size = taken = len(waiter)
+    while size and taken * 8 >= size:
+        kept_by, kept = array("q"), array("q")
+        keep_by, keep = kept_by.append, kept.append
+        for by, node in zip(waiter, awaited, strict=True):
+            if live[node]:
+                more = left[by] - 1
+                if more >= 0:
+                    left[by] = more
+                    if not more and by not in shut:
+                        live[by] = 1
+            else:
+                keep_by(by)
+                keep(node)
+        waiter, awaited = kept_by, kept
+        taken = size - len(waiter)
+        size = len(waiter)
     return Settled(live, left, waiter, awaited, list({node for node in awaited if live[node]}))
+
+
+def _are_zero(values: list[int]) -> bytes:
+    """For each value 1 if it is 0."""
+    try:
+        return bytes(values).translate(_IS_ZERO)
+    except ValueError:  # more than 255
+        return bytes(map((0).__eq__, values))
 
 
 def _rows(size: int, waiter: Sequence[int], awaited: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -210,21 +223,23 @@ def _gates(
     return gates
 
 
-def beyond_edges(need: Sequence[int], waiter: Sequence[int]) -> list[int]:
+def beyond_edges(graph: WaitGraph, live: Sequence[int]) -> list[int]:
     """The nodes that need more than they have edges to: the snapshot leaves out what they wait for.
 
     Args:
-        need: For each node, how many of its awaited nodes have to proceed.
-        waiter: For each wait edge, the node that waits.
+        graph: The graph.
+        live: For each node 1 if it is known to proceed: then it has the edges.
 
     Returns:
         Their positions. One that needs a single thing and has no edge is not among them: that nobody can
         provide it is what `prove` finds out.
     """
-    several = {node for node, number in enumerate(need) if number > 1}
+    need = graph.need
+    stuck = compress(range(len(need)), map((0).__eq__, live))
+    several = {node for node in stuck if need[node] > 1}
     if not several:
         return []
-    edges = Counter(filter(several.__contains__, waiter))
+    edges = Counter(filter(several.__contains__, graph.waiter))
     return sorted(node for node in several if need[node] > max(edges[node], 1))
 
 

@@ -16,7 +16,7 @@ from agraph._internal.reduction.graph import beyond_edges
 from agraph._internal.rows import column, edge_column, has_inferred, set_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from agraph._internal.reduction.graph import WaitGraph
 
@@ -154,7 +154,7 @@ def levels(graph: WaitGraph) -> Levels:
     timed.release([*timers, *cancellation.of(awake)])
     generous = timed.copy()
     generous.relax([node for node in set_in(graph.snapshot.nodes, "exc") if not timed.live[node]])
-    generous.release(_with_unknown_party(graph))
+    generous.release(_with_unknown_party(graph, timed.live))
     cancellation.end_groups(generous)
     level = _levels(strict.live, timed.live, generous.live)
     stuck = list(compress(range(size), level))
@@ -175,9 +175,9 @@ def _levels(*lives: bytearray) -> bytes:
     return freed.to_bytes(len(lives[0]), "little").translate(bytes([3, 2, 1, 0]) + bytes(252))
 
 
-def _with_unknown_party(graph: WaitGraph) -> list[int]:
+def _with_unknown_party(graph: WaitGraph, live: Sequence[int]) -> list[int]:
     nodes, edges = graph.snapshot.nodes, graph.snapshot.edges
-    found = {*set_in(nodes, "open"), *beyond_edges(graph.need, graph.waiter)}
+    found = {*set_in(nodes, "open"), *beyond_edges(graph, live)}
     if has_inferred(edges):
         words = edge_column(edges, "confidence", graph.source)
         found.update(by for by, word in zip(graph.waiter, words, strict=True) if word == "probable")

@@ -1,0 +1,120 @@
+"""Columns that stay text: what is seen from the text agrees with what its values say."""
+
+import json
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agraph._internal.packed import Packed, Words, are_all, are_seconds, are_texts, are_whole, words_in
+
+WHOLE = st.none() | st.integers(-(10**20), 10**20)
+SECONDS = WHOLE | st.floats(allow_nan=False, allow_infinity=False)
+TEXTS = st.text(st.characters(codec="ascii"), max_size=8)
+ANYTHING = st.recursive(
+    SECONDS | TEXTS | st.booleans(), lambda inner: st.lists(inner, max_size=3), max_leaves=4
+)
+
+
+def lists(values):
+    return st.lists(values, min_size=1, max_size=30)
+
+
+def text_of(values, **options):
+    return json.dumps(values, separators=(",", ":"), **options).encode()
+
+
+def is_whole(value):
+    return value is None or type(value) is int
+
+
+def is_seconds(value):
+    return value is None or (type(value) in (int, float) and math.isfinite(value))
+
+
+@given(lists(ANYTHING) | lists(WHOLE), st.integers(1, 30))
+def test_whole_numbers(values, size):
+    if are_whole(text_of(values), size):
+        assert len(values) == size
+        assert all(map(is_whole, values))
+
+
+@given(lists(WHOLE))
+def test_whole_numbers_are_seen(values):
+    assert are_whole(text_of(values), len(values))
+    assert are_whole(json.dumps(values, indent=1).encode(), len(values))
+
+
+@given(lists(ANYTHING) | lists(SECONDS), st.integers(1, 30))
+def test_seconds(values, size):
+    if are_seconds(text_of(values), size):
+        assert len(values) == size
+        assert all(map(is_seconds, values))
+
+
+def test_a_number_that_may_be_too_large_is_not_sure():
+    assert not are_seconds(b"[1," + b"9" * 400 + b"]", 2)
+    assert not are_seconds(b"[1,1e400]", 2)
+
+
+@given(lists(ANYTHING) | lists(TEXTS), st.integers(1, 30))
+def test_texts(values, size):
+    if are_texts(text_of(values), size):
+        assert len(values) == size
+        assert all(type(value) is str for value in values)
+
+
+def test_texts_are_seen():
+    assert are_texts(b'["a","b c"]', 2)
+    assert not are_texts(b'["a,",1]', 3)
+    assert not are_texts(b'["\xff"]', 1)
+
+
+@given(lists(st.sampled_from(["task", "", "a,b", "[1]"])))
+def test_words(values):
+    words = list(dict.fromkeys(values))
+    document = {"words": words, "at": [words.index(value) for value in values]}
+    said, at = words_in(text_of(document), len(values))
+    if said:
+        assert list(Words(json.loads(said)["words"], at)) == values
+    assert bool(said) == (len(words) > 0)
+
+
+@given(st.lists(st.sampled_from(["a", 'b"at":[0', "c\\"]), min_size=1), st.lists(ANYTHING), st.integers(1, 9))
+def test_words_that_are_not_as_they_have_to_be(words, at, size):
+    said, numbers = words_in(text_of({"words": words, "at": at}), size)
+    if said:
+        assert json.loads(said) == {"words": words}
+        assert list(numbers) == at
+        assert len(at) == size
+        assert max(at) < len(words)
+
+
+@given(lists(st.sampled_from([1, 12, None])))
+def test_all_the_same(values):
+    said = are_all(text_of(values), len(values))
+    assert not said or [json.loads(said)] * len(values) == values
+    assert bool(said) == (len(values) > 1 and len(set(values)) == 1)
+
+
+@given(st.lists(WHOLE, min_size=1, max_size=2_000), st.data())
+def test_one_value(values, data):
+    column = Packed(text_of(values), json.loads, len(values), flat=True)
+    for at in data.draw(st.lists(st.integers(-len(values), len(values) - 1), max_size=20)):
+        assert column[at] == values[at]
+    assert list(column) == values
+
+
+def test_very_many_values():
+    values = [*range(100_000), 10**300, *range(100_000)]
+    column = Packed(memoryview(text_of(values)), json.loads, len(values), flat=True)
+    assert [column[at] for at in range(0, len(values), 1_000)] == values[::1_000]
+    assert column[100_000] == 10**300
+    assert column[-1] == values[-1]
+    assert column[3:5] == [3, 4]
+
+
+def test_how_often_a_text_is_there():
+    column = Packed(b'["a","ab","a"]', json.loads, 3, flat=True)
+    assert column.count("a") == 2
+    assert column.count("b") == 0
