@@ -20,6 +20,7 @@ from agraph._internal.holdings import Holdings
 from agraph._internal.identity import key_of
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
+from agraph._internal.open_blocks import settle
 from agraph._internal.parties import find_parties
 from agraph._internal.process import this_process
 from agraph._internal.prove_idle import nothing_can_happen
@@ -134,6 +135,7 @@ class _Work:
         self._try("resources", holdings.rewrite, facts)
         self._resources.connect_tasks(facts)
         self._resources.finish()
+        self._try("holders", settle, self.builder, facts)
         on_threads = threads.Threads(self.builder, self._resources, self._loops)
         try:
             self._try("threads", on_threads.run, facts)

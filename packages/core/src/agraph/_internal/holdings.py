@@ -8,7 +8,7 @@ is what the task waits for in the snapshot, and its holders are asked for there.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal import libraries
 from agraph._internal.futures import coroutine_of, is_future, is_pending, is_task
@@ -82,7 +82,7 @@ class Holdings:
         self._facts = facts
         for owner in self._declared:
             self._declare(owner)
-        blocks: dict[int, list[tuple[int, int]]] | None = None
+        blocks: dict[int, list[_Block]] | None = None
         types = tuple(kind for adapter in self._adapters for kind in adapter.types)
         for number, part in list(self._resources.waited.items()):
             if issubclass(type(part.owner), types):
@@ -96,22 +96,24 @@ class Holdings:
                 if holding is not None:
                     self._hold(number, holding, blocks.get(id(part.owner), []))
 
-    def _open_blocks(self) -> dict[int, list[tuple[int, int]]]:
-        """For each manager, by `id`, the tasks in whose open blocks it is, and the sites of these."""
-        found: dict[int, list[tuple[int, int]]] = {}
+    def _open_blocks(self) -> dict[int, list[_Block]]:
+        """For each manager, by `id`, the open blocks in which it is."""
+        found: dict[int, list[_Block]] = {}
         for fact in self._facts:
             for held in fact.held:
                 site = Site(held.code.co_filename, held.code.co_qualname, held.line)
-                taken = fact.number, self._builder.sites.site(site)
-                found.setdefault(id(held.manager), []).append(taken)
+                block = _Block(fact.number, self._builder.sites.site(site), held.sure)
+                found.setdefault(id(held.manager), []).append(block)
         return found
 
-    def _hold(self, number: int, holding: Holding, blocks: list[tuple[int, int]]) -> None:
+    def _hold(self, number: int, holding: Holding, blocks: list[_Block]) -> None:
         """Connect a primitive of a library with its holders."""
-        sites = dict(blocks)
+        sites = {block.task: block.site for block in blocks}
         holders: dict[int, tuple[Confidence, int | None]] = {}
         if holding.by_blocks:
-            holders = {task: ("exact", site) for task, site in blocks}
+            holders = {block.task: ("exact" if block.sure else "probable", block.site) for block in blocks}
+            if not all(block.sure for block in blocks):
+                holding = holding._replace(times=None)
         for holder in holding.holders:
             task = self._builder.known(holder.task)
             if task is not None:
@@ -174,6 +176,14 @@ class Holdings:
             if leads.exhausted:
                 break
         return found
+
+
+class _Block(NamedTuple):
+    """An open block: the node of its task, its site, and whether it surely holds what it has taken."""
+
+    task: int
+    site: int
+    sure: bool
 
 
 def _declared() -> list[Resource]:

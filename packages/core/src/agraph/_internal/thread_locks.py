@@ -9,6 +9,7 @@ from agraph._internal.blocking import LOCK, RLOCK, owner_of
 from agraph._internal.futures import instance_dict
 from agraph._internal.live_frames import follow, open_withs
 from agraph._internal.model import Site
+from agraph._internal.resources import NOT_SURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -64,7 +65,8 @@ class LockHolders:
     def _by_task(self, wanted: dict[int, tuple[int, object]], task: int, held: Held) -> None:
         for lock in _locks_behind(held.manager):
             if id(lock) in wanted:
-                self._hold(wanted.pop(id(lock))[0], task, _site(held.code, held.line))
+                doubt = "" if held.sure else NOT_SURE
+                self._hold(wanted.pop(id(lock))[0], task, _site(held.code, held.line), doubt)
 
     def _hold(self, lock: int, holder: int, site: Site | None = None, doubt: str = "") -> None:
         index = None if site is None else self._builder.sites.site(site)
