@@ -8,11 +8,12 @@ is what the task waits for in the snapshot, and its holders are asked for there.
 from __future__ import annotations
 
 import sys
+from types import CellType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal import libraries
 from agraph._internal.futures import coroutine_of, is_future, is_pending, is_task
-from agraph._internal.leads import Leads, items_of_task
+from agraph._internal.leads import Leads, contents, items_of_task
 from agraph._internal.libraries import Holding
 from agraph._internal.model import Site
 from agraph._internal.waits import Part, Wait, wait_of_future
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from agraph._internal.builder import Builder
     from agraph._internal.model import Confidence, EdgeKind
-    from agraph._internal.resource import Resource
+    from agraph._internal.resource import Entry, Resource
     from agraph._internal.resources import Resources
     from agraph._internal.task_rows import Facts, TaskFacts
 
@@ -148,6 +149,7 @@ class Holdings:
         number = self._resources.part(Part(owner, "resource"))
         self._builder.change(number, name=owner.name)
         holders: dict[int, tuple[Confidence, int | None]] = {}
+        others = self._others_with(entries) if number in self._builder.waiters else set()
         lost = 0
         for entry in entries:
             task = None if entry.task is None else entry.task()
@@ -156,11 +158,30 @@ class Holdings:
                 lost += 1  # held outside of any task, or by one that ended without giving it back
             else:
                 site = Site(entry.code.co_filename, entry.code.co_qualname, entry.line)
-                holders[known] = "exact", self._builder.sites.site(site)
+                doubtful = id(entry) in others
+                lost += doubtful
+                holders[known] = "probable" if doubtful else "exact", self._builder.sites.site(site)
         taken = len(entries) >= owner.capacity
         times = None if lost else len(holders)
         detail = {"value": owner.capacity - len(entries), "bound": owner.capacity}
         self._finish(number, holders, Holding([], times, taken, detail))
+
+    def _others_with(self, entries: Sequence[Entry]) -> set[int]:
+        """Those entries, by `id`, whose stay is in the hands of another task too, which may end it."""
+        stays: dict[int, Entry] = {}
+        for entry in entries:
+            stay = None if entry.stay is None else entry.stay()
+            if stay is not None:
+                stays[id(stay)] = entry
+        found: set[int] = set()
+        for fact in self._facts if stays else ():
+            for items in items_of_task(fact.task):
+                cells = (item for item in items if type(item) is CellType)
+                for item in (*items, *contents(cells)):
+                    owner = stays.get(id(item))
+                    if owner is not None and owner.task is not None and owner.task() is not fact.task:
+                        found.add(id(owner))
+        return found
 
     def _who_has(self, things: Sequence[object], pool: object) -> list[list[object]]:
         """For each of some objects the tasks that lead to it, by other ways than through their pool."""
