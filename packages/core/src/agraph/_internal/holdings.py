@@ -8,6 +8,7 @@ is what the task waits for in the snapshot, and its holders are asked for there.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from types import CellType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,7 @@ from agraph._internal.waits import Part, Wait, wait_of_future
 from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from agraph._internal.builder import Builder
     from agraph._internal.model import Confidence, EdgeKind
@@ -90,7 +91,8 @@ class Holdings:
                 adapter = next(one for one in self._adapters if issubclass(type(part.owner), one.types))
                 blocks = self._open_blocks() if blocks is None else blocks
                 try:
-                    holding = adapter.holding(part.owner, self._who_has)
+                    who_has = partial(self._who_has, waiting=set(self._builder.waiters.get(number, ())))
+                    holding = adapter.holding(part.owner, part.operation, who_has)
                 except Exception as error:  # noqa: BLE001 - another version of the library may be anything
                     holding = None
                     self._builder.error(f"who holds a {type(part.owner).__name__} is unknown: {error!r}")
@@ -104,7 +106,8 @@ class Holdings:
             for held in fact.held:
                 site = Site(held.code.co_filename, held.code.co_qualname, held.line)
                 block = _Block(fact.number, self._builder.sites.site(site), held.sure)
-                found.setdefault(id(held.manager), []).append(block)
+                for key in {id(held.manager), *(id(one.behind(held.manager)) for one in self._adapters)}:
+                    found.setdefault(key, []).append(block)
         return found
 
     def _hold(self, number: int, holding: Holding, blocks: list[_Block]) -> None:
@@ -183,20 +186,25 @@ class Holdings:
                         found.add(id(owner))
         return found
 
-    def _who_has(self, things: Sequence[object], pool: object) -> list[list[object]]:
-        """For each of some objects the tasks that lead to it, by other ways than through their pool."""
+    def _who_has(
+        self, things: Sequence[object], pool: object, waiting: Collection[int]
+    ) -> list[list[object]]:
+        """For each of some objects the tasks that lead to it, by other ways than through their pool.
+
+        Of several not those that wait for the pool: they know where the object is, others use it.
+        """
         targets: dict[int, list[int]] = {}
         for index, thing in enumerate(things):
             targets.setdefault(id(thing), []).append(index)
         leads = Leads(targets, _BUDGET, (pool,))
-        found: list[list[object]] = [[] for _ in things]
+        found: list[list[TaskFacts]] = [[] for _ in things]
         for fact in self._facts:
             for items in items_of_task(fact.task):
                 for index in leads.of(items, _STEPS):
-                    found[index].append(fact.task)
+                    found[index].append(fact)
             if leads.exhausted:
                 break
-        return found
+        return [_without(facts, waiting) for facts in found]
 
 
 class _Block(NamedTuple):
@@ -205,6 +213,13 @@ class _Block(NamedTuple):
     task: int
     site: int
     sure: bool
+
+
+def _without(facts: list[TaskFacts], waiting: Collection[int]) -> list[object]:
+    """Some tasks, each once, without those that wait unless all do."""
+    tasks = {fact.number: fact.task for fact in facts}
+    others = [task for number, task in tasks.items() if number not in waiting]
+    return others or list(tasks.values())
 
 
 def _declared() -> list[Resource]:
