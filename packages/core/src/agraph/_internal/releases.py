@@ -12,6 +12,7 @@ from agraph._internal.frame_locals import read_locals
 from agraph._internal.futures import instance_dict
 from agraph._internal.instances import NOTHING, class_attribute
 from agraph._internal.kinds import is_one_of
+from agraph._internal.live_frames import live_locals
 from agraph._internal.resolving import resolve
 from agraph._internal.withs import mentions_release
 
@@ -36,12 +37,12 @@ def locks_of(thing: object) -> tuple[object, ...]:
 def may_have_released(
     sources: Sources, frame: types.FrameType, owner: object, lock: object, line: int = 0
 ) -> bool:
-    """Whether a suspended function may have released a lock before it came to where it stands.
+    """Whether a function may have released a lock before it came to where it stands.
 
     Args:
         sources: What reads its source.
         frame: Its frame.
-        owner: Its coroutine or generator.
+        owner: Its coroutine or generator, if it is suspended; None where it runs on a thread.
         lock: The lock.
         line: That of a `with` around this place, to ask only for what was released inside of it.
 
@@ -54,7 +55,9 @@ def may_have_released(
     released = sources.released(code, frame.f_lasti, line)
     if released is None:
         return True
-    variables = read_locals(frame, owner) if released else {}
+    if not released:
+        return False
+    variables = live_locals(frame) if owner is None else read_locals(frame, owner)
     return is_among(released, lock, variables, frame.f_globals, code)
 
 
