@@ -12,6 +12,7 @@ import types
 from typing import NamedTuple
 
 from agraph._internal.source_events import (
+    ACQUIRING,
     Body,
     Event,
     Position,
@@ -79,7 +80,7 @@ class Sources:
         Returns:
             What it has acquired; nothing where the source cannot be read, or is not that of the code.
         """
-        if "acquire" not in code.co_names:
+        if ACQUIRING.isdisjoint(code.co_names):
             return []
         known = self._acquired.get((id(code), lasti))
         if known is None:
@@ -90,7 +91,7 @@ class Sources:
 
     def acquired_by_calling(self, function: object) -> list[Acquired]:
         """What a function has acquired when it has returned; nothing when it is no function of Python."""
-        if type(function) is not types.FunctionType or "acquire" not in function.__code__.co_names:
+        if type(function) is not types.FunctionType or ACQUIRING.isdisjoint(function.__code__.co_names):
             return []
         code = function.__code__
         known = self._acquired.get((id(code), _RETURNED))

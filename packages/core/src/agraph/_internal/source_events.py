@@ -19,6 +19,9 @@ _SCOPES = (*_FUNCTIONS, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _LONGEST = 2_000  # lines of a function; a longer one is not read
+# A manager of the application may enter a lock that way.
+ACQUIRING = frozenset({"acquire", "__aenter__"})
+_RELEASING = frozenset({"release", "__aexit__"})
 # Calls that return although what is acquired in their arguments is not.
 _UNSURE_CALLS = frozenset({"wait", "as_completed"})
 # Managers that end an error, so that what comes after their block follows a failure as well.
@@ -204,6 +207,8 @@ def _read(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Body:
             body.loops.append(node)
         elif isinstance(node, ast.Return) and not here.inner:
             body.returns.append(last_of(node))
+            # What a function that is no coroutine returns, its caller awaits.
+            here = here._replace(awaited=isinstance(function, ast.FunctionDef))
         elif isinstance(node, ast.Nonlocal) and here.inner:
             body.unstable.update(node.names)
         ahead += _inside(here, body)
@@ -241,7 +246,7 @@ def _inside(here: _Ahead, body: Body) -> Iterator[_Ahead]:
 
 
 def _acquires(node: ast.AST) -> bool:
-    return any(isinstance(one, ast.Attribute) and one.attr == "acquire" for one in ast.walk(node))
+    return any(isinstance(one, ast.Attribute) and one.attr in ACQUIRING for one in ast.walk(node))
 
 
 def _is_unsure(node: ast.AST) -> bool:
@@ -274,9 +279,9 @@ def _events(here: _Ahead) -> Iterator[Event]:
             yield Event("mention", ast.unparse(node.value), node.value, first_of(node), last_of(node), path)
     elif isinstance(node, ast.Call) and not here.inner:
         kind, target = "call", node.func
-        if isinstance(target, ast.Attribute) and target.attr == "release":
+        if isinstance(target, ast.Attribute) and target.attr in _RELEASING:
             kind, target = "release", target.value
-        elif isinstance(target, ast.Attribute) and target.attr == "acquire" and here.awaited:
+        elif isinstance(target, ast.Attribute) and target.attr in ACQUIRING and here.awaited:
             kind, target = "acquire", target.value
         yield Event(kind, ast.unparse(target), target, first_of(node), last_of(node), path, here.maybe)
     if not here.inner:
