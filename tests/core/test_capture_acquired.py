@@ -227,37 +227,6 @@ def test_through_a_manager_of_ones_own():
     assert held(uses) == [("holder", "probable", "async with Guard(lock):")]
 
 
-class Entering:
-    """A home-made manager that enters a lock."""
-
-    def __init__(self, lock):
-        self._lock = lock
-
-    async def __aenter__(self):
-        await self._lock.__aenter__()
-        return self
-
-    async def __aexit__(self, *details):
-        await self._lock.__aexit__(*details)
-
-
-class PassingOn(Entering):
-    def __aenter__(self):
-        return self._lock.__aenter__()
-
-    def __aexit__(self, *details):
-        return self._lock.__aexit__(*details)
-
-
-@pytest.mark.parametrize("kind", [Entering, PassingOn])
-def test_through_a_manager_that_enters_the_lock(kind):
-    async def uses(lock):
-        async with kind(lock):
-            await forever()
-
-    assert held(uses) == [("holder", "probable", "async with kind(lock):")]
-
-
 def test_through_a_context_manager_made_of_a_generator():
     async def uses(lock):
         async with guarded(lock):
