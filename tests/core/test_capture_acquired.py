@@ -12,7 +12,7 @@ from live import end, forever, parked, start
 from snapshots import captured, node, run, wants
 
 import agraph
-from agraph._internal import acquired, source
+from agraph._internal import acquired, source, source_events
 from agraph._internal.walk import chain
 
 
@@ -94,11 +94,10 @@ async def plainly(lock):
 
 
 async def in_a_branch(lock):
-    if lock.locked():
-        await forever()
-        lock.release()
-    else:
+    if not lock.locked():
         await lock.acquire()
+    else:
+        return
     await forever()
 
 
@@ -453,7 +452,7 @@ def test_a_function_of_which_only_the_lines_are_known(tmp_path, monkeypatch):
     path = tmp_path / "written.py"
     path.write_text(TEMPLATE)
     lines = [(line, line, None, None) for line, *_ in function.co_positions()]
-    monkeypatch.setattr(source, "_positions", lambda _code: lines)
+    monkeypatch.setattr(source_events, "_positions", lambda _code: lines)
     assert len(held_by_module(path, lambda: None)) == 1
 
 
@@ -462,7 +461,7 @@ def test_nothing_is_read_where_every_holder_is_known(monkeypatch):
         async with lock:
             await forever()
 
-    monkeypatch.setattr(source, "_body_of", lambda _code: 1 / 0)
+    monkeypatch.setattr(source, "body_of", lambda _code: 1 / 0)
     assert [row[:2] for row in held(uses)] == [("holder", "exact")]
 
 

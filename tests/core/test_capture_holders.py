@@ -146,6 +146,48 @@ def test_holders_are_seen_through_what_wraps_them(holder):
     assert holders(run(main()), "lock") == ["holder"]
 
 
+class Entering:
+    """A home-made manager that enters a lock."""
+
+    def __init__(self, lock):
+        self._lock = lock
+
+    async def __aenter__(self):
+        await self._lock.__aenter__()
+        return self
+
+    async def __aexit__(self, *details):
+        await self._lock.__aexit__(*details)
+
+
+class PassingOn(Entering):
+    def __aenter__(self):
+        return self._lock.__aenter__()
+
+    def __aexit__(self, *details):
+        return self._lock.__aexit__(*details)
+
+
+@pytest.mark.parametrize("kind", [Entering, PassingOn])
+def test_holders_are_seen_through_managers_that_enter_the_lock(kind):
+    async def main():
+        lock = asyncio.Lock()
+
+        async def holds():
+            async with kind(lock):
+                await forever()
+
+        async def wants():
+            async with lock:
+                pass
+
+        return await captured(holds(), wants())
+
+    snapshot = run(main())
+    assert holders(snapshot, "lock") == ["holds"]
+    assert {e.confidence for e in snapshot.edges if e.kind == "held_by"} == {"probable"}
+
+
 def test_a_lock_being_entered_is_not_held():
     async def main():
         first, second = asyncio.Lock(), asyncio.Lock()

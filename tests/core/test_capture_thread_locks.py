@@ -13,6 +13,7 @@ from blocked import (
     loop_calling,
     loop_of,
     nodes_of,
+    stands_in,
     stuck,
     thread_of,
     until,
@@ -218,6 +219,108 @@ def test_two_threads_that_take_two_locks_in_opposite_order():
     assert {edge[3] for edge in edges(snapshot) if edge[1] == "held_by"} == {"probable"}
     assert {node.open for node in nodes_of(snapshot, "lock")} == {"its holder is inferred from the source"}
     assert {"thread worker", "thread backwards", "loop worker"} <= stuck(snapshot)
+
+
+# ---- what a thread has given back
+
+
+def waits_for_the_condition_of_its_block(lock, other):
+    condition = threading.Condition(lock)
+    with condition:
+        condition.wait()
+
+
+def has_released_it(lock, other):
+    with lock:
+        lock.release()
+        other.wait()
+        lock.acquire()
+
+
+def has_released_it_by_another_name(lock, other):
+    mine = lock
+    with lock:
+        mine.release()
+        other.wait()
+        lock.acquire()
+
+
+def a_function_has_released_it(lock, other):
+    def inner(mine):
+        mine.release()
+        other.wait()
+
+    with lock:
+        inner(lock)
+        lock.acquire()
+
+
+def calls_it_by_a_name_that_means_another(lock, other):
+    mine = threading.Lock()
+    with mine:
+        mine = lock
+        other.wait()
+
+
+GIVEN_BACK = [
+    waits_for_the_condition_of_its_block,
+    has_released_it,
+    has_released_it_by_another_name,
+    a_function_has_released_it,
+    calls_it_by_a_name_that_means_another,
+]
+
+
+@pytest.mark.parametrize("function", GIVEN_BACK)
+def test_a_thread_that_has_given_a_lock_back_does_not_hold_it(function):
+    lock, leave = threading.Lock(), threading.Event()
+
+    def has_held():
+        with contextlib.suppress(RuntimeError):
+            function(lock, leave)
+
+    def wants():
+        with lock:
+            pass
+
+    def ends():
+        lock.release()
+        leave.set()
+
+    thread = threading.Thread(target=has_held, name="other", daemon=True)
+    thread.start()
+    until(lambda: stands_in(thread, "wait"))
+    assert lock.acquire(timeout=20)
+    with loop_calling(wants, ends, function="wants"):
+        snapshot = until(lambda: (s := agraph.capture()) and nodes_of(s, "lock") and s)
+    assert {edge for edge in edges(snapshot) if edge[1] == "held_by"} == set()
+    assert [one.open for one in nodes_of(snapshot, "lock")] == ["its holder is not known"]
+
+
+def test_a_task_that_may_have_released_a_lock_before_its_block_ends():
+    lock = threading.Lock()
+
+    async def holds():
+        with lock:
+            lock.release()
+            await asyncio.sleep(1000)
+
+    async def main():
+        holder = asyncio.create_task(holds(), name="holder")
+        await asyncio.sleep(0)
+        lock.acquire()
+        wants()
+        holder.cancel()
+
+    def wants():
+        with lock:
+            pass
+
+    with in_a_thread(lambda: asyncio.run(main()), lock.release, function="wants"):
+        snapshot = capture()
+    held = {edge for edge in edges(snapshot) if edge[1] == "held_by"}
+    assert held == {("lock lock", "held_by", "task holder", "probable")}
+    assert [node.open for node in nodes_of(snapshot, "lock")] != [""]
 
 
 class Hostile:

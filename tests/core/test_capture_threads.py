@@ -13,6 +13,7 @@ from blocked import (
     nodes_of,
     stuck,
     thread_of,
+    until,
 )
 from snapshots import task
 from ways_to_block import Waits
@@ -53,6 +54,15 @@ def test_a_loop_whose_thread_waits_is_blocked(way):
     assert from_node(snapshot, "loop worker") == {("thread", "thread worker", "exact")}
     assert {"task main", "task bystander", "loop worker", "thread worker"} <= stuck(snapshot)
     assert snapshot.capture.consistent
+
+
+def test_a_loop_whose_thread_gets_from_a_simple_queue():
+    waits = Waits()
+    with loop_calling(waits.get_simply, waits.end, function="get_simply"):
+        snapshot = until(lambda: (s := capture()) and thread_of(s).state == "blocked" and s)
+    assert thread_of(snapshot).detail == {"operation": "SimpleQueue.get"}
+    assert from_node(snapshot, "thread worker") == {("await", "queue Waits.simple.get()", "probable")}
+    assert loop_of(snapshot).state == "blocked"
 
 
 def test_whoever_could_end_the_wait_of_a_thread_is_unknown():

@@ -223,6 +223,26 @@ def test_condition_that_waits_for_its_lock_again():
     assert ("lock", "held_by", "holder") in graph(snapshot)
 
 
+GLOBAL = {
+    "lock": anyio.Lock(),
+    "semaphore": anyio.Semaphore(1, max_value=1),
+    "limiter": anyio.CapacityLimiter(1),
+}
+
+
+@pytest.mark.parametrize("kind", GLOBAL)
+def test_a_primitive_that_was_made_before_there_was_a_loop(kind):
+    async def main():
+        return await captured(holder=hold(GLOBAL[kind]), waiter=hold(GLOBAL[kind]))
+
+    snapshot = run(main())
+    found = node(snapshot, "lock" if kind == "lock" else "semaphore")
+    names = {one.id: one.name for one in snapshot.nodes}
+    held = [(names[e.awaited], e.confidence) for e in snapshot.edges if e.kind == "held_by"]
+    assert (found.open, held) == ("", [("holder", "exact")])
+    assert "_internal" not in found.name
+
+
 def test_fail_after_is_a_deadline():
     async def main():
         lock = anyio.Lock()

@@ -6,6 +6,7 @@ hear something before it has its connection.
 
 import asyncio
 import contextlib
+import inspect
 
 import pytest
 from elsewhere import capture_elsewhere
@@ -46,10 +47,19 @@ async def until(condition):
         await asyncio.sleep(0)
 
 
+async def connected_by(holder, connected):
+    """Wait until a task has its connection; what it fails with is raised."""
+    waiting = asyncio.create_task(connected.wait())
+    await asyncio.wait([holder, waiting], return_when=asyncio.FIRST_COMPLETED)
+    if holder.done():
+        waiting.cancel()
+        holder.result()
+
+
 async def has_and_waits(make, connected, waiting):
     """A snapshot while one task has the only connection, and another waits for it."""
     holder = start(make(connected.set), "holder")
-    await connected.wait()
+    await connected_by(holder, connected)
     waiter = start(make(lambda: None), "waiter")
     await until(waiting)
     snapshot = await capture_elsewhere()
@@ -116,6 +126,83 @@ def test_aiohttp_with_a_limit_per_host():
     assert ("resource", "held_by", "holder") in graph(snapshot)
 
 
+def aiohttp_with_two_hosts(aiohttp, make):
+    """A snapshot of `holder`, with a connection to one host, `other` to another, and `waiter` for the first."""
+
+    async def main():
+        connector = aiohttp.TCPConnector(limit=10, limit_per_host=1)
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with (
+            server(http) as one,
+            server(http) as another,
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+        ):
+            tasks = []
+            for name, port in (("holder", one), ("other", another)):
+                connected = asyncio.Event()
+                tasks.append(start(make(session, port, connected.set), name))
+                await connected_by(tasks[-1], connected)
+            tasks.append(start(make(session, one, lambda: None), "waiter"))
+            await until(lambda: any(connector._waiters.values()))
+            snapshot = await capture_elsewhere()
+            await end(*tasks)
+            return snapshot
+
+    return run(main())
+
+
+def test_aiohttp_with_connections_to_other_hosts():
+    aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+
+    async def fetches(session, port, connected):
+        async with session.get(f"http://127.0.0.1:{port}/") as response:
+            connected()
+            await response.read()
+
+    snapshot = aiohttp_with_two_hosts(aiohttp, fetches)
+    pool = node(snapshot, "resource")
+    assert (pool.need, pool.open, pool.detail["size"], pool.detail["bound"]) == (1, "", 1, 1)
+    assert pool.detail["operation"].startswith("connection to 127.0.0.1:")
+    names = {one.id: one.name for one in snapshot.nodes}
+    assert [names[e.awaited] for e in snapshot.edges if e.kind == "held_by"] == ["holder"]
+
+
+def test_a_response_that_the_waiter_knows_too_is_not_its_own():
+    aiohttp = pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+
+    class Shared:
+        response = None
+
+    async def main():
+        shared, connected = Shared(), asyncio.Event()
+        timeout = aiohttp.ClientTimeout(total=None)
+        connector = aiohttp.TCPConnector(limit=1)
+        async with (
+            server(http) as port,
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+        ):
+
+            async def keeps(shared):
+                shared.response = await session.get(f"http://127.0.0.1:{port}/")
+                connected.set()
+                await shared.response.read()
+
+            async def waits(shared):
+                async with session.get(f"http://127.0.0.1:{port}/"):
+                    shared.response.close()
+
+            holder = start(keeps(shared), "holder")
+            await connected_by(holder, connected)
+            waiter = start(waits(shared), "waiter")
+            await until(lambda: any(connector._waiters.values()))
+            snapshot = await capture_elsewhere()
+            await end(waiter, holder)
+            shared.response.close()
+            return snapshot
+
+    assert ("resource", "held_by", "waiter") not in graph(run(main()))
+
+
 @pytest.mark.parametrize("timeout", [None, 1000])
 def test_httpcore(timeout):
     httpcore = pytest.importorskip("httpcore", reason="httpcore is not installed")
@@ -172,9 +259,12 @@ def test_redis(timeout):
                 host="127.0.0.1", port=port, max_connections=1, timeout=timeout, protocol=2
             )
             client = redis.Redis(connection_pool=pool)
+            command = inspect.signature(pool.get_connection).parameters.get("command_name")
+            # Up to 5.2 it wants the name of a command; since 5.3 it warns of it.
+            arguments = ["GET"] if command is not None and command.default is command.empty else []
 
             async def gets(connected):
-                connection = await pool.get_connection()
+                connection = await pool.get_connection(*arguments)
                 connected()
                 try:
                     await forever()

@@ -220,6 +220,84 @@ def test_both_kinds_of_with():
     run(main())
 
 
+async def waits_for(pool):
+    with pool.waiting():
+        await forever()
+
+
+def holders_when_handed(hand):
+    """The holders of a resource whose stay another task will end, and why it is open."""
+
+    async def main():
+        pool = agraph.resource("pool")
+
+        async def ends(stay):
+            await forever()
+            stay.end()
+
+        async def begins():
+            stay = pool.held().begin()
+            other = start(ends(stay), "ends")
+            hand(stay, other)
+            waiter = start(waits_for(pool), "waiter")
+            await waiter
+
+        holder = start(begins(), "begins")
+        await parked(holder)
+        tasks = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
+        await parked(*tasks)
+        snapshot = agraph.capture()
+        await end(*tasks)
+        return snapshot
+
+    snapshot = run(main())
+    names = {one.id: one.name for one in snapshot.nodes}
+    held = {(names[e.awaited], e.confidence) for e in snapshot.edges if e.kind == "held_by"}
+    return held, node(snapshot, "resource").open
+
+
+def test_a_stay_that_another_task_may_end():
+    assert holders_when_handed(lambda _stay, _other: None) == (
+        {("begins", "probable")},
+        "not all of its holders are known",
+    )
+
+
+def test_a_stay_that_is_handed_to_the_task_that_ends_it():
+    held = holders_when_handed(lambda stay, other: stay.hand_to(other))
+    assert held == ({("ends", "exact")}, "")
+
+
+def test_a_stay_that_is_handed_to_any_task():
+    held, is_open = holders_when_handed(lambda stay, _other: stay.hand_to(None))
+    assert (held, is_open) == (set(), "not all of its holders are known")
+
+
+def test_a_stay_that_has_not_begun_is_handed_to_nobody():
+    pool = agraph.resource("pool")
+    pool.held().hand_to(None)
+    assert pool.holders() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": None}, "the name of a resource is None: expected a string"),
+        (
+            {"name": "pool", "capacity": "3"},
+            "the capacity of resource 'pool' is '3': expected a whole number",
+        ),
+        (
+            {"name": "pool", "capacity": 1.5},
+            "the capacity of resource 'pool' is 1.5: expected a whole number",
+        ),
+    ],
+)
+def test_what_is_no_name_or_no_capacity(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        agraph.resource(**arguments)
+
+
 def test_capacity_is_at_least_one():
     with pytest.raises(ValueError, match="the capacity of resource 'pool' is 0: expected at least 1"):
         agraph.resource("pool", capacity=0)

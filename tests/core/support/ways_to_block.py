@@ -14,6 +14,7 @@ class Waits:
         self.event = threading.Event()
         self.condition = threading.Condition()
         self.queue = queue.Queue(maxsize=1)
+        self.simple = queue.SimpleQueue()
         self.semaphore = threading.Semaphore(0)
         self.barrier = threading.Barrier(2)
         self.joined = threading.Thread(target=self.event.wait, name="joined", daemon=True)
@@ -25,6 +26,7 @@ class Waits:
                 future.set_result(None)
         with self.condition:
             self.condition.notify_all()
+        self.simple.put(None)
         self.semaphore.release()
         self.barrier.abort()
         if self.queue.qsize():
@@ -48,6 +50,9 @@ class Waits:
     def unfinished(self):
         self.queue.put(None)
         self.queue.join()
+
+    def get_simply(self):
+        self.simple.get()
 
     def join(self):
         self.joined.start()

@@ -17,18 +17,18 @@ from agraph._internal.futures import instance_dict
 from agraph._internal.instances import NOTHING, class_attribute
 from agraph._internal.kinds import is_kind_of
 from agraph._internal.model import Site
+from agraph._internal.open_blocks import awaiting, waiting_for_conditions
+from agraph._internal.releases import is_among, may_be_released_by_calling, may_have_released
 from agraph._internal.resolving import things_of
 from agraph._internal.source import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agraph._internal.builder import Builder
     from agraph._internal.holders import Standing
     from agraph._internal.model import Node
     from agraph._internal.resources import Resources
     from agraph._internal.source import Acquired
-    from agraph._internal.task_rows import TaskFacts
+    from agraph._internal.task_rows import Facts, TaskFacts
 
     # A lock, and where it was taken.
     Taken = tuple[object, Site]
@@ -38,7 +38,7 @@ _INFERRED = "its holder is inferred from the source"
 _DEPTH = 3
 
 
-def infer_holders(builder: Builder, resources: Resources, facts: Sequence[TaskFacts]) -> None:
+def infer_holders(builder: Builder, resources: Resources, facts: Facts) -> None:
     """Find holders in the source, for locks and semaphores whose holders are not known.
 
     Args:
@@ -49,7 +49,11 @@ def infer_holders(builder: Builder, resources: Resources, facts: Sequence[TaskFa
     candidates = _candidates(builder, resources)
     wanted = _wanted(builder, candidates) if candidates else {}
     if wanted:
-        _Inference(builder, wanted).run(facts)
+        given_back: dict[int, set[int]] = {}
+        for position, lock, _stack in waiting_for_conditions(builder, facts, wanted):
+            number = facts.numbers[position]
+            given_back.setdefault(lock, set()).update((number, *awaiting(builder, number)))
+        _Inference(builder, wanted, given_back).run(facts)
 
 
 def _candidates(builder: Builder, resources: Resources) -> dict[int, object]:
@@ -81,14 +85,16 @@ def _wanted(builder: Builder, candidates: dict[int, object]) -> dict[int, int]:
 class _Inference:
     """One search through the frames of all tasks; a stack in which nothing is acquired is read once."""
 
-    def __init__(self, builder: Builder, wanted: dict[int, int]) -> None:
+    def __init__(self, builder: Builder, wanted: dict[int, int], given_back: dict[int, set[int]]) -> None:
         self._builder = builder
         self._wanted = wanted
+        # For each lock the nodes of those that wait for its condition, so that they hold it no more.
+        self._given_back = given_back
         self._sources = Sources()
         self._found: set[tuple[int, int]] = set()
         self._idle_stacks: set[int | None] = set()
 
-    def run(self, facts: Sequence[TaskFacts]) -> None:
+    def run(self, facts: Facts) -> None:
         nodes = self._builder.nodes
         for fact in facts:
             node = nodes[fact.number]
@@ -103,10 +109,12 @@ class _Inference:
 
     def _note(self, task: int, lock: object, site: Site) -> None:
         number = self._wanted.get(id(lock))
-        if number is None or (number, task) in self._found:
+        builder = self._builder
+        if number is None or (number, task) in self._found or task in builder.holders.get(number, ()):
+            return
+        if task in self._given_back.get(id(lock), ()):
             return
         self._found.add((number, task))
-        builder = self._builder
         if _node(builder, number).kind == "lock":
             builder.change(number, open=_INFERRED)
         builder.edge(number, task, "held_by", "probable", builder.sites.site(site))
@@ -119,22 +127,28 @@ class _Inference:
             acquired = self._sources.acquired(standing.frame.f_code, standing.frame.f_lasti)
             if acquired:
                 acquires = True
-                inner = stack[position + 1] if position + 1 < len(stack) else None
-                for lock, site in self._in_frame(standing.frame, standing.owner, acquired, inner):
-                    self._note(fact.number, lock, site)
+                for lock, site in self._in_frame(standing.frame, standing.owner, acquired):
+                    if not self._is_released_in(stack[position + 1 :], lock):
+                        self._note(fact.number, lock, site)
         if not acquires:
             self._idle_stacks.add(stack_index)
 
-    def _in_frame(
-        self, frame: types.FrameType, owner: object, acquired: list[Acquired], inner: Standing | None
-    ) -> list[Taken]:
-        code = frame.f_code
+    def _is_released_in(self, stack: list[Standing], lock: object) -> bool:
+        """Whether one of some functions may have released a lock that its caller has acquired."""
+        return any(
+            may_have_released(self._sources, standing.frame, standing.owner, lock) for standing in stack
+        )
+
+    def _in_frame(self, frame: types.FrameType, owner: object, acquired: list[Acquired]) -> list[Taken]:
+        code, namespace = frame.f_code, frame.f_globals
         variables = read_locals(frame, owner)
         taken: list[Taken] = []
         for one in acquired:
-            for thing in things_of(one, variables, frame.f_globals, code, owner):
-                if not _given_back(thing, inner):
-                    site = Site(code.co_filename, code.co_qualname, one.line)
+            if may_be_released_by_calling(one.called, variables, namespace, code):
+                continue
+            site = Site(code.co_filename, code.co_qualname, one.line)
+            for thing in things_of(one, variables, namespace, code, owner):
+                if not is_among(one.released, thing, variables, namespace, code):
                     taken += ((lock, site) for lock in self._behind(thing))
         return taken
 
@@ -161,8 +175,16 @@ class _Inference:
         function: Any = method
         code: types.CodeType = function.__code__
         itself = {code.co_varnames[0]: thing} if code.co_argcount else {}
-        found = (things_of(one, itself, function.__globals__, code, None) for one in acquired)
-        return [inner for several in found for inner in several if inner is not NOTHING]
+        namespace = function.__globals__
+        found: list[object] = []
+        for one in acquired:
+            if not may_be_released_by_calling(one.called, itself, namespace, code):
+                found += (
+                    inner
+                    for inner in things_of(one, itself, namespace, code, None)
+                    if inner is not NOTHING and not is_among(one.released, inner, itself, namespace, code)
+                )
+        return found
 
     def _through(self, manager: object) -> list[object]:
         """The locks that a manager of the application has taken when its block was entered."""
@@ -173,19 +195,10 @@ class _Inference:
             generator = instance_dict(manager, contextlib._AsyncGeneratorContextManager).get("gen")
             frame = generator.ag_frame if type(generator) is types.AsyncGeneratorType else None
             acquired = self._sources.acquired(frame.f_code, frame.f_lasti) if frame is not None else []
-            taken = self._in_frame(frame, generator, acquired, None) if frame is not None and acquired else []
+            taken = self._in_frame(frame, generator, acquired) if frame is not None and acquired else []
             return [lock for lock, _site in taken]
         enter = class_attribute(kind, "__aenter__")
         return [lock for inner in self._taken_by(manager, enter) for lock in self._behind(inner)]
 
 
 _KNOWN_MANAGERS = (locks.Lock, locks.Semaphore, locks.Condition, asyncio.Timeout)
-
-
-def _given_back(thing: object, inner: Standing | None) -> bool:
-    """Whether it is a condition that the task waits for right now: then its lock is not held."""
-    return (
-        inner is not None
-        and issubclass(type(thing), locks.Condition)
-        and inner.frame.f_code in (locks.Condition.wait.__code__, locks.Condition.wait_for.__code__)
-    )

@@ -76,7 +76,7 @@ def blocked_in(thread: int, top: FrameType) -> Blocked | None:
         return _at_condition(top)
     if top.f_code is _JOIN:
         return _at_join(top)
-    return _at_lock(thread, top)
+    return _at_lock(thread, top) or _at_simple_queue(top)
 
 
 def interrupted_wait(top: FrameType) -> FrameType | None:
@@ -317,6 +317,26 @@ def _at_lock(thread: int, top: FrameType) -> Blocked | None:
         gate=lock,
         name=spelled(path, top),
     )
+
+
+def _at_simple_queue(top: FrameType) -> Blocked | None:
+    """`items.get()` without arguments, of an empty queue that is of C: it has no frame of its own."""
+    call = awaited_call(top)
+    if call is None or call[1] != "get":
+        return None
+    path = call[0]
+    items: Any = follow(path, top)
+    if type(items) is not _SIMPLE_QUEUE or _SIMPLE_QUEUE.qsize(items):
+        return None
+    return Blocked(
+        "SimpleQueue.get",
+        (Part(items, "queue", "get"),),
+        confidence="exact" if path.is_certain else "probable",
+        name=f"{spelled(path, top)}.get()",
+    )
+
+
+_SIMPLE_QUEUE: Any = queue.SimpleQueue
 
 
 def _self_test() -> bool:

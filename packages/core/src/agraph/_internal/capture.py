@@ -20,6 +20,7 @@ from agraph._internal.identity import key_of
 from agraph._internal.kinds import module_of, qualname_of
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
+from agraph._internal.open_blocks import settle
 from agraph._internal.parties import find_parties
 from agraph._internal.process import this_process
 from agraph._internal.prove_idle import nothing_can_happen
@@ -84,7 +85,7 @@ def _ended(snapshot: Snapshot, busy: float) -> Snapshot:
 _AT_ONCE = 512
 _UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
 # Steps that only ever find somebody who frees a task after all: they run whatever the time.
-_WEAKENING = frozenset({"handles", "groups"})
+_WEAKENING = frozenset({"holders", "handles", "groups"})
 # Steps without which less is known, but nothing is taken for certain that is not. What others could not read,
 # such as a deadline, might free any task.
 _ADDING = frozenset({"resources", "acquires", "spans", "names", "locals", "structural", "parties"})
@@ -133,6 +134,7 @@ class _Work:
         self.unknown += holdings.unknown
         self._try("resources", holdings.rewrite, facts)
         self._connect(facts)
+        self._try("holders", settle, self.builder, facts)
         on_threads = threads.Threads(self.builder, self._resources, self._loops)
         try:
             self._try("threads", on_threads.run, facts)

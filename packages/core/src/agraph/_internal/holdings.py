@@ -8,23 +8,25 @@ is what the task waits for in the snapshot, and its holders are asked for there.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from types import CellType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agraph._internal import libraries
 from agraph._internal.futures import coroutine_of, is_future, is_pending, is_task
 from agraph._internal.kinds import qualname_of
-from agraph._internal.leads import Leads, items_of_task
+from agraph._internal.leads import Leads, contents, items_of_task
 from agraph._internal.libraries import Holding
 from agraph._internal.model import Site
 from agraph._internal.waits import Part, Wait, wait_of_future
 from agraph._internal.walk import chain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from agraph._internal.builder import Builder
     from agraph._internal.model import Confidence, EdgeKind
-    from agraph._internal.resource import Resource
+    from agraph._internal.resource import Entry, Resource
     from agraph._internal.resources import Resources
     from agraph._internal.task_rows import Facts, TaskFacts
 
@@ -83,36 +85,40 @@ class Holdings:
         self._facts = facts
         for owner in self._declared:
             self._declare(owner)
-        blocks: dict[int, list[tuple[int, int]]] | None = None
+        blocks: dict[int, list[_Block]] | None = None
         types = tuple(kind for adapter in self._adapters for kind in adapter.types)
         for number, part in list(self._resources.waited.items()):
             if issubclass(type(part.owner), types):
                 adapter = next(one for one in self._adapters if issubclass(type(part.owner), one.types))
                 blocks = self._open_blocks() if blocks is None else blocks
                 try:
-                    holding = adapter.holding(part.owner, self._who_has)
+                    who_has = partial(self._who_has, waiting=set(self._builder.waiters.get(number, ())))
+                    holding = adapter.holding(part.owner, part.operation, who_has)
                 except Exception as error:  # noqa: BLE001 - another version of the library may be anything
                     holding = None
                     self._builder.error(f"who holds a {qualname_of(type(part.owner))} is unknown: {error!r}")
                 if holding is not None:
                     self._hold(number, holding, blocks.get(id(part.owner), []))
 
-    def _open_blocks(self) -> dict[int, list[tuple[int, int]]]:
-        """For each manager, by `id`, the tasks in whose open blocks it is, and the sites of these."""
-        found: dict[int, list[tuple[int, int]]] = {}
+    def _open_blocks(self) -> dict[int, list[_Block]]:
+        """For each manager, by `id`, the open blocks in which it is."""
+        found: dict[int, list[_Block]] = {}
         for fact in self._facts:
             for held in fact.held:
                 site = Site(held.code.co_filename, held.code.co_qualname, held.line)
-                taken = fact.number, self._builder.sites.site(site)
-                found.setdefault(id(held.manager), []).append(taken)
+                block = _Block(fact.number, self._builder.sites.site(site), held.sure)
+                for key in {id(held.manager), *(id(one.behind(held.manager)) for one in self._adapters)}:
+                    found.setdefault(key, []).append(block)
         return found
 
-    def _hold(self, number: int, holding: Holding, blocks: list[tuple[int, int]]) -> None:
+    def _hold(self, number: int, holding: Holding, blocks: list[_Block]) -> None:
         """Connect a primitive of a library with its holders."""
-        sites = dict(blocks)
+        sites = {block.task: block.site for block in blocks}
         holders: dict[int, tuple[Confidence, int | None]] = {}
         if holding.by_blocks:
-            holders = {task: ("exact", site) for task, site in blocks}
+            holders = {block.task: ("exact" if block.sure else "probable", block.site) for block in blocks}
+            if not all(block.sure for block in blocks):
+                holding = holding._replace(times=None)
         for holder in holding.holders:
             task = self._builder.known(holder.task)
             if task is not None:
@@ -147,6 +153,7 @@ class Holdings:
         number = self._resources.part(Part(owner, "resource"))
         self._builder.change(number, name=owner.name)
         holders: dict[int, tuple[Confidence, int | None]] = {}
+        others = self._others_with(entries) if number in self._builder.waiters else set()
         lost = 0
         for entry in entries:
             task = None if entry.task is None else entry.task()
@@ -155,26 +162,65 @@ class Holdings:
                 lost += 1  # held outside of any task, or by one that ended without giving it back
             else:
                 site = Site(entry.code.co_filename, entry.code.co_qualname, entry.line)
-                holders[known] = "exact", self._builder.sites.site(site)
+                doubtful = id(entry) in others
+                lost += doubtful
+                holders[known] = "probable" if doubtful else "exact", self._builder.sites.site(site)
         taken = len(entries) >= owner.capacity
         times = None if lost else len(holders)
         detail = {"value": owner.capacity - len(entries), "bound": owner.capacity}
         self._finish(number, holders, Holding([], times, taken, detail))
 
-    def _who_has(self, things: Sequence[object], pool: object) -> list[list[object]]:
-        """For each of some objects the tasks that lead to it, by other ways than through their pool."""
+    def _others_with(self, entries: Sequence[Entry]) -> set[int]:
+        """Those entries, by `id`, whose stay is in the hands of another task too, which may end it."""
+        stays: dict[int, Entry] = {}
+        for entry in entries:
+            stay = None if entry.stay is None else entry.stay()
+            if stay is not None:
+                stays[id(stay)] = entry
+        found: set[int] = set()
+        for fact in self._facts if stays else ():
+            for items in items_of_task(fact.task):
+                cells = (item for item in items if type(item) is CellType)
+                for item in (*items, *contents(cells)):
+                    owner = stays.get(id(item))
+                    if owner is not None and owner.task is not None and owner.task() is not fact.task:
+                        found.add(id(owner))
+        return found
+
+    def _who_has(
+        self, things: Sequence[object], pool: object, waiting: Collection[int]
+    ) -> list[list[object]]:
+        """For each of some objects the tasks that lead to it, by other ways than through their pool.
+
+        Of several not those that wait for the pool: they know where the object is, others use it.
+        """
         targets: dict[int, list[int]] = {}
         for index, thing in enumerate(things):
             targets.setdefault(id(thing), []).append(index)
         leads = Leads(targets, _BUDGET, (pool,))
-        found: list[list[object]] = [[] for _ in things]
+        found: list[list[TaskFacts]] = [[] for _ in things]
         for fact in self._facts:
             for items in items_of_task(fact.task):
                 for index in leads.of(items, _STEPS):
-                    found[index].append(fact.task)
+                    found[index].append(fact)
             if leads.exhausted:
                 break
-        return found
+        return [_without(facts, waiting) for facts in found]
+
+
+class _Block(NamedTuple):
+    """An open block: the node of its task, its site, and whether it surely holds what it has taken."""
+
+    task: int
+    site: int
+    sure: bool
+
+
+def _without(facts: list[TaskFacts], waiting: Collection[int]) -> list[object]:
+    """Some tasks, each once, without those that wait unless all do."""
+    tasks = {fact.number: fact.task for fact in facts}
+    others = [task for number, task in tasks.items() if number not in waiting]
+    return others or list(tasks.values())
 
 
 def _declared() -> list[Resource]:

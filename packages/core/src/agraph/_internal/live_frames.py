@@ -165,10 +165,28 @@ def open_withs(frame: FrameType) -> list[tuple[Path, int]]:
         if bytecode[target] == _PUSH_EXC_INFO and bytecode[target + 2] == _WITH_EXCEPT_START:
             body = min(start for start, _end, handler in entries if handler == target)
             entered = _entered_before(code, body)
-            if entered is not None:
+            if entered is not None and not _is_assigned(code, entered[0], body, frame.f_lasti):
                 found.insert(0, entered)
         position = target
     return found
+
+
+def _is_assigned(code: CodeType, path: Path, first: int, last: int) -> bool:
+    """Whether code between two places may have given another meaning to the names of a path."""
+    names = {path.root, *(name for kind, name in path.steps if kind == "attribute")}
+    return any(
+        instruction.opname.startswith(("STORE_", "DELETE_")) and not names.isdisjoint(_names_of(instruction))
+        for instruction in dis.get_instructions(code)
+        if first <= instruction.offset <= last
+    )
+
+
+def _names_of(instruction: dis.Instruction) -> tuple[object, ...]:
+    """The names that an instruction stores; since 3.13 there may be two in one (Python/bytecodes.c)."""
+    value = instruction.argval
+    if type(value) is not tuple:
+        return (value,)
+    return value[:1] if instruction.opname == "STORE_FAST_LOAD_FAST" else value
 
 
 def _entered_before(code: CodeType, body: int) -> tuple[Path, int] | None:

@@ -41,6 +41,7 @@ _LOOKED_INTO = 500
 _LONGEST_KEY = 40
 
 _CONTAINERS = DICTS + SEQUENCES
+_ANYIO = "anyio._core._synchronization"
 _LIBRARY = sys.stdlib_module_names - {"__main__"}
 _SKIPPED, _ITEMS, _INSTANCE, _CLASS = range(4)
 _BUILTIN_WAYS: dict[type, int] = {
@@ -300,7 +301,15 @@ def _step(parent: object, child: object) -> str | None:
         name = unmangled(name, kind)
     if kind is locks.Condition:
         return "" if name == "_lock" else None  # the lock goes by the name of its condition
-    return None if name is None else f".{name}"
+    return None if name is None else f".{name}" if not _is_what_it_stands_for(kind, name) else ""
+
+
+def _is_what_it_stands_for(kind: type, name: str) -> bool:
+    """Whether an attribute of a primitive of anyio, made before there was a loop, is what it hands to.
+
+    The classes are in anyio/_core/_synchronization.py (anyio 4.16).
+    """
+    return name.startswith("_internal_") and _type_dict(kind).get("__module__") == _ANYIO
 
 
 def _entries(values: Any) -> list[tuple[object, object]]:  # noqa: ANN401 - a dict

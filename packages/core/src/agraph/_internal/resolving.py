@@ -47,6 +47,8 @@ def things_of(
     known = _members(one.members, variables, namespace, code)
     if one.inside:
         known = _before(owner, variables.get(name, NOTHING), known, one.members)
+    elif owner is not None and not _ended_with(variables.get(name, NOTHING), known, one.members):
+        return []
     return [resolve(one.expression, {**variables, name: member}, namespace, code) for member in known]
 
 
@@ -69,6 +71,13 @@ def _members(
     if type(found) is dict:
         return list(found)[:_MOST]
     return list(found)[:_MOST] if is_one_of(type(found), _CONTAINERS) else []
+
+
+def _ended_with(present: object, known: Sequence[object], expression: ast.expr) -> bool:
+    """Whether a loop that has ended went over what its expression means now: it ended with that."""
+    if isinstance(expression, ast.Call) and expression.args:  # `sorted` and the like: in whatever order
+        return any(member is present for member in known)
+    return bool(known) and known[-1] is present
 
 
 def _before(owner: object, present: object, known: Sequence[object], expression: ast.expr) -> list[object]:
@@ -102,7 +111,7 @@ def resolve(
         expression = expression.value
     if not isinstance(expression, ast.Name):
         return NOTHING
-    thing = _variable(expression.id, variables, namespace)
+    thing = _variable(expression.id, variables, namespace, code)
     for step in reversed(steps):
         if thing is NOTHING:
             break
@@ -111,14 +120,21 @@ def resolve(
         elif isinstance(step.slice, ast.Constant):
             thing = item(thing, step.slice.value)
         elif isinstance(step.slice, ast.Name):
-            thing = item(thing, _variable(step.slice.id, variables, namespace))
+            thing = item(thing, _variable(step.slice.id, variables, namespace, code))
         else:
             thing = NOTHING
     return thing
 
 
-def _variable(name: str, variables: Mapping[str, Any], namespace: Mapping[str, Any]) -> object:
-    return variables[name] if name in variables else namespace.get(name, NOTHING)
+def _variable(
+    name: str, variables: Mapping[str, Any], namespace: Mapping[str, Any], code: types.CodeType
+) -> object:
+    if name in variables:
+        return variables[name]
+    # A variable of the function that has no value now, or not yet.
+    if name in code.co_varnames or name in code.co_cellvars or name in code.co_freevars:
+        return NOTHING
+    return namespace.get(name, NOTHING)
 
 
 def _mangled(name: str, code: types.CodeType) -> str:

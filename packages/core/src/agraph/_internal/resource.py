@@ -25,11 +25,14 @@ class Entry(NamedTuple):
             stay that began outside of any task.
         code: The code in which it began.
         line: The line, counted from 1.
+        stay: Where `begin` was called of it, the object that others may call `end` of; None for a block, and
+            where the task is declared.
     """
 
     task: weakref.ref[Task] | None
     code: CodeType
     line: int
+    stay: weakref.ref[Stay] | None = None
 
 
 class Resource:
@@ -67,7 +70,8 @@ class Resource:
     def held(self) -> Stay:
         """While this block is open, the current task holds the resource.
 
-        A holder that gives it back in another function or task calls `begin` and `end` of what this returns.
+        A holder that gives it back in another function calls `begin` and `end` of what this returns; one that
+        leaves it to another task to give back says so with `hand_to`.
 
         Returns:
             A context manager for `with` and `async with`.
@@ -89,7 +93,7 @@ class Resource:
 class Stay:
     """The time for which a task holds a resource or waits for it: from `Resource.held` or `waiting`."""
 
-    __slots__ = ("_entries", "_number")
+    __slots__ = ("__weakref__", "_entries", "_number")
 
     def __init__(self, entries: dict[int, Entry]) -> None:
         """Nothing begins yet."""
@@ -99,15 +103,40 @@ class Stay:
     def begin(self) -> Self:
         """Begin, for the current task; again is the same as once.
 
+        The current task is taken for the one that will call `end`, unless `hand_to` says another.
+
         Returns:
             This object, to call `end` of.
         """
         if self._number not in self._entries:
-            task = _current_task()
-            frame = _caller()
-            self._entries[self._number] = Entry(
-                None if task is None else weakref.ref(task), frame.f_code, frame.f_lineno
-            )
+            self._enter(weakref.ref(self))
+        return self
+
+    def hand_to(self, task: Task | None) -> Self:
+        """From now on another task is the one that will call `end`; nothing happens when it has not begun.
+
+        Args:
+            task: That task; None if any may do it.
+
+        Returns:
+            This object.
+        """
+        entry = self._entries.get(self._number)
+        if entry is not None:
+            handed = None if task is None else weakref.ref(task)
+            self._entries[self._number] = entry._replace(task=handed, stay=None)
+        return self
+
+    def _enter(self, stay: weakref.ref[Stay] | None) -> None:
+        task = _current_task()
+        frame = _caller()
+        self._entries[self._number] = Entry(
+            None if task is None else weakref.ref(task), frame.f_code, frame.f_lineno, stay
+        )
+
+    def _in_block(self) -> Self:
+        if self._number not in self._entries:
+            self._enter(None)
         return self
 
     def end(self) -> None:
@@ -116,7 +145,7 @@ class Stay:
 
     def __enter__(self) -> Self:
         """Begin."""
-        return self.begin()
+        return self._in_block()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -126,7 +155,7 @@ class Stay:
 
     async def __aenter__(self) -> Self:
         """Begin; there is nothing to wait for."""
-        return self.begin()
+        return self._in_block()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -158,8 +187,13 @@ def resource(name: str, *, capacity: int = 1) -> Resource:
         The resource; keep it as long as what it stands for.
 
     Raises:
+        TypeError: The name is no string, or the capacity no whole number.
         ValueError: The capacity is less than 1.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a resource is {name!r}: expected a string")
+    if not isinstance(capacity, int):
+        raise TypeError(f"the capacity of resource {name!r} is {capacity!r}: expected a whole number")
     if capacity < 1:
         raise ValueError(f"the capacity of resource {name!r} is {capacity}: expected at least 1")
     made = Resource(name, capacity)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 UNREADABLE = "what it waits for could not be read"
 NO_PRODUCER = "no known task completes this future"
+NOT_SURE = "its holder may not hold it any more"
 _OPEN = {
     "event": "whoever has the event may set it",
     "condition": "whoever has the condition may notify",
@@ -48,6 +49,8 @@ class Resources:
         self._ahead: list[tuple[int, object]] = []
         self.waited: dict[int, Part] = {}
         self.plain: dict[int, object] = {}
+        # How many times each is held by blocks, as far as that is sure.
+        self._sure: dict[int, int] = {}
 
     def connect_tasks(self, facts: Facts) -> None:
         """Make the edges of the waits of tasks, and the rows of their targets.
@@ -182,9 +185,13 @@ class Resources:
         if kind is None:
             return
         number = self.part(Part(held.manager, kind))
+        if kind == "lock" and not _is_locked(held.manager):
+            return  # the block has released it early, and nobody else has taken it
         site = self._builder.sites.site(Site(held.code.co_filename, held.code.co_qualname, held.line))
-        self._builder.change(number, open="")
-        self._builder.edge(number, holder, "held_by", "exact", site)
+        if held.sure:
+            self._sure[number] = self._sure.get(number, 0) + 1
+        self._builder.change(number, open="" if held.sure else NOT_SURE)
+        self._builder.edge(number, holder, "held_by", "exact" if held.sure else "probable", site)
 
     def hand_over(self, *, every_holder_is_known: bool) -> None:
         """Say what the holders that were found mean, once all of them are.
@@ -195,12 +202,12 @@ class Resources:
         Args:
             every_holder_is_known: Whether all tasks could be read, and all of their open blocks.
         """
-        holders = {number: len(tasks) for number, tasks in self._builder.holders.items()}
+        holders = self._builder.holders
         for number, part in self.waited.items():
             if part.kind == "lock" and number not in holders and not _is_locked(part.owner):
                 self._builder.change(number, state="handoff", need=0, open="")
             elif part.kind == "semaphore":
-                unknown = not every_holder_is_known or _times_taken(part.owner) != holders.get(number, 0)
+                unknown = not every_holder_is_known or _times_taken(part.owner) != self._sure.get(number, 0)
                 self._builder.change(number, open=_OPEN["semaphore"] if unknown else "")
 
 

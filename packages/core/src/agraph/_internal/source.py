@@ -1,28 +1,43 @@
 """What the source of a function says it has acquired, and not released, where it stands.
 
 It is text order, not control flow: what comes last before the place counts, except what stands in a branch
-that does not lead there. So what is found here is probable, never certain.
+that does not lead there, or in one that may not have been taken. So what is found here is probable, never
+certain.
 """
 
 from __future__ import annotations
 
 import ast
-import linecache
 import types
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-Position = tuple[int, int]
-
-_Choice = tuple[int, int, str]
+from agraph._internal.source_events import (
+    ACQUIRING,
+    Body,
+    Event,
+    Position,
+    Suite,
+    body_of,
+    first_of,
+    last_of,
+    parts_of,
+)
+from agraph._internal.withs import mentions_release
 
 _END: Position = (1 << 30, 0)
 _RETURNED = -100  # in place of an instruction: the function has returned
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_LONGEST = 2_000  # lines of a function; a longer one is not read
+
+
+class Released(NamedTuple):
+    """Something of which a function may have called `release`.
+
+    Attributes:
+        expression: What it is.
+        several: Whether it was one thing after the other: the variable of a loop, an item by a variable.
+    """
+
+    expression: ast.expr
+    several: bool
 
 
 class Acquired(NamedTuple):
@@ -34,56 +49,25 @@ class Acquired(NamedTuple):
         members: What X comes from, where it is the variable of a `for` loop around that line: each of them
             was acquired.
         inside: Whether that loop still goes on: then those before the present one were.
+        released: What was released since, by another name: it may be the same.
+        called: What was called since, and may have released it.
     """
 
     expression: ast.expr
     line: int
     members: ast.expr | None = None
     inside: bool = False
-
-
-class _Suite(NamedTuple):
-    """Statements that are executed one after the other: a branch, the body of a loop, a handler."""
-
-    choice: _Choice  # equal for those of which one is executed: the branches of an `if`
-    first: Position
-    last: Position
-    leaves: str  # how it ends: "function" (return), "error" (raise), "loop" (break, continue) or ""
-    loops: bool
-
-    def has(self, position: Position) -> bool:
-        return self.first <= position <= self.last
-
-
-class _Event(NamedTuple):
-    """`X.acquire()`, `X.release()`, or an assignment of X."""
-
-    kind: str
-    text: str
-    expression: ast.expr
-    first: Position
-    last: Position
-    path: tuple[_Suite, ...]
-
-
-class _Body(NamedTuple):
-    """What matters of a function."""
-
-    events: list[_Event]
-    suites: list[_Suite]
-    loops: list[ast.For]
-
-    def loop_of(self, event: _Event) -> ast.For | None:
-        """The loop that an event stands in whose variable it is about."""
-        return next((loop for loop in self.loops if _is_about(event, loop)), None)
+    released: tuple[Released, ...] = ()
+    called: tuple[ast.expr, ...] = ()
 
 
 class Sources:
     """Reads each function once; for the time of one capture."""
 
     def __init__(self) -> None:
-        self._bodies: dict[int, _Body] = {}
+        self._bodies: dict[int, Body] = {}
         self._acquired: dict[tuple[int, int], list[Acquired]] = {}
+        self._released: dict[tuple[int, int, int], list[Released] | None] = {}
         self._codes: list[types.CodeType] = []  # keeps the identities above valid
 
     def acquired(self, code: types.CodeType, lasti: int) -> list[Acquired]:
@@ -96,7 +80,7 @@ class Sources:
         Returns:
             What it has acquired; nothing where the source cannot be read, or is not that of the code.
         """
-        if "acquire" not in code.co_names:
+        if ACQUIRING.isdisjoint(code.co_names):
             return []
         known = self._acquired.get((id(code), lasti))
         if known is None:
@@ -107,7 +91,7 @@ class Sources:
 
     def acquired_by_calling(self, function: object) -> list[Acquired]:
         """What a function has acquired when it has returned; nothing when it is no function of Python."""
-        if type(function) is not types.FunctionType or "acquire" not in function.__code__.co_names:
+        if type(function) is not types.FunctionType or ACQUIRING.isdisjoint(function.__code__.co_names):
             return []
         code = function.__code__
         known = self._acquired.get((id(code), _RETURNED))
@@ -115,10 +99,31 @@ class Sources:
             known = self._acquired[id(code), _RETURNED] = _open_at(self._of(code), _END)
         return known
 
-    def _of(self, code: types.CodeType) -> _Body:
+    def released(self, code: types.CodeType, lasti: int, line: int = 0) -> list[Released] | None:
+        """What a function may have released on the way to where it is suspended.
+
+        Args:
+            code: Its code.
+            lasti: `f_lasti` of its frame.
+            line: That of a `with` around this place, to ask only for what was released inside of it.
+
+        Returns:
+            What it may have released; None where it has, as far as its names tell, but its source cannot be
+            read.
+        """
+        if not mentions_release(code):
+            return []
+        key = id(code), lasti, line
+        if key not in self._released:
+            position, body = _position(code, lasti), self._of(code)
+            is_known = position is not None and body.is_known
+            self._released[key] = _released_at(body, position, line) if is_known and position else None
+        return self._released[key]
+
+    def _of(self, code: types.CodeType) -> Body:
         known = self._bodies.get(id(code))
         if known is None:
-            known = self._bodies[id(code)] = _body_of(code)
+            known = self._bodies[id(code)] = body_of(code)
             self._codes.append(code)
         return known
 
@@ -133,58 +138,160 @@ def _position(code: types.CodeType, lasti: int) -> Position | None:
     return None
 
 
-def _open_at(body: _Body, position: Position) -> list[Acquired]:
+class _Way:
+    """The way through a function to a position in it, as far as its text says it."""
+
+    def __init__(self, body: Body, position: Position) -> None:
+        self.here = {suite for suite in body.suites if suite.has(position)}
+        self._taken = {suite.choice for suite in self.here}
+        self._at_end = position == _END
+        self._returns = body.returns
+        # Of each `try` in one of whose handlers this is, or in what it does at last.
+        self._failed = {choice[:2] for choice in self._taken if choice[2] in ("handlers", "finalbody")}
+
+    def leads_past(self, event: Event) -> bool:
+        """Whether an event does not stand in a branch that leads elsewhere."""
+        loop: Suite | None = None
+        for suite in event.path:
+            if suite not in self.here:
+                if suite.choice in self._taken or suite.leaves == "error":
+                    return False
+                if suite.leaves == "function" and not self._at_end:
+                    return False
+                if suite.leaves == "loop" and loop in self.here:
+                    return False
+            if suite.loops:
+                loop = suite
+        return True
+
+    def surely_leads_past(self, event: Event, loop: ast.For | None = None) -> bool:
+        """Whether it cannot have missed an event, or failed at it; nor in any round of a loop."""
+        if event.maybe or (self._at_end and any(place < event.first for place in self._returns)):
+            return False
+        body = None if loop is None else (*first_of(loop), "body")
+        return all(suite in self.here or suite.choice == body or self._ended(suite) for suite in event.path)
+
+    def _ended(self, suite: Suite) -> bool:
+        """Whether all of a suite was executed: of a `try` where its `else` is, not where a handler is."""
+        line, column, part = suite.choice
+        if part == "try":
+            if (line, column) in self._failed:
+                return False
+            return suite.sure or (line, column, "orelse") in self._taken
+        return suite.sure
+
+
+def _open_at(body: Body, position: Position) -> list[Acquired]:
     """What was acquired last, and neither released nor assigned anew, on the way to a position."""
-    here = {suite for suite in body.suites if suite.has(position)}
-    taken = {suite.choice for suite in here}
-    found: dict[str, _Event] = {}
-    for event in body.events:
-        if event.last > position or _is_elsewhere(event, here, taken, at_end=position == _END):
-            continue
+    way = _Way(body, position)
+    events = [event for event in body.events if event.last <= position and way.leads_past(event)]
+    mentioned = {event.text for event in events if event.kind == "mention"}
+    found: dict[str, int] = {}
+    for index, event in enumerate(events):
         if event.kind == "acquire":
-            found[event.text] = event
+            if event.text not in mentioned and body.unstable.isdisjoint(parts_of(event.expression)):
+                found[event.text] = index
         elif event.kind == "release":
             found.pop(event.text, None)
-        else:
-            found = {text: one for text, one in found.items() if root_of(one.expression) != event.text}
+        elif event.kind == "assign":
+            kept = (text for text, at in found.items() if event.text not in parts_of(events[at].expression))
+            found = {text: found[text] for text in kept}
     acquired = []
-    for event in found.values():
-        loop = body.loop_of(event)
-        ended = loop is not None and position > _last(loop)
-        acquired.append(Acquired(event.expression, event.last[0], loop.iter if loop and ended else None))
+    for index in found.values():
+        event = events[index]
+        loop = _loop_of(body, event)
+        ended = loop is not None and position > last_of(loop)
+        if (not ended or _takes_all(loop)) and way.surely_leads_past(event, loop if ended else None):
+            one = Acquired(event.expression, event.last[0], loop.iter if loop and ended else None)
+            acquired.append(_with_doubts(one, events, index, _varying(body)))
     return acquired + _before(body, position)
 
 
-def _before(body: _Body, position: Position) -> list[Acquired]:
+def _with_doubts(one: Acquired, events: list[Event], index: int, varying: set[str]) -> Acquired:
+    """Something acquired, and what since then may have released it."""
+    since = [event for at, event in enumerate(events) if at > index or event.kind == "mention"]
+    text = events[index].text
+    released = tuple(
+        Released(event.expression, _is_one_of_several(event.expression, varying))
+        for event in since
+        if event.kind in ("release", "mention") and (event.text != text or one.members is not None)
+    )
+    return one._replace(released=released, called=tuple(e.expression for e in since if e.kind == "call"))
+
+
+def _before(body: Body, position: Position) -> list[Acquired]:
     """What the loops around a position have acquired in earlier rounds."""
-    found = []
+    found: list[Acquired] = []
     for loop in body.loops:
-        if _first(loop.body[0]) <= position <= _last(loop.body[-1]):
-            events = [event for event in body.events if event.kind != "assign" and _is_about(event, loop)]
-            if {event.kind for event in events} == {"acquire"}:
-                found += [Acquired(one.expression, one.last[0], loop.iter, inside=True) for one in events]
+        start, end = first_of(loop.body[0]), last_of(loop.body[-1])
+        if start <= position <= end and _takes_all(loop):
+            inside = [event for event in body.events if start <= event.first <= end]
+            about = [event for event in inside if event.kind in _OF_LOCKS and _is_about(event, loop)]
+            if all(event.kind == "acquire" and _is_in_every_round(event, loop) for event in about):
+                for one in about:
+                    acquired = Acquired(one.expression, one.last[0], loop.iter, inside=True)
+                    others = [event for event in inside if event is not one]
+                    found.append(_with_doubts(acquired, [one, *others], 0, _varying(body)))
     return found
 
 
-def _is_about(event: _Event, loop: ast.For) -> bool:
-    inside = _first(loop.body[0]) <= event.first <= _last(loop.body[-1])
+_OF_LOCKS = ("acquire", "release", "mention")
+
+
+def _is_in_every_round(event: Event, loop: ast.For) -> bool:
+    """Whether an event happens in every round of a loop."""
+    start = (*first_of(loop), "body")
+    choices = [suite.choice for suite in event.path]
+    inside = event.path[choices.index(start) + 1 :] if start in choices else event.path
+    return not event.maybe and all(suite.sure for suite in inside)
+
+
+def _takes_all(loop: ast.For | None) -> bool:
+    """Whether a loop goes through all that it is over."""
+    if loop is None:
+        return True
+    nodes = [node for statement in loop.body for node in ast.walk(statement)]
+    return not any(isinstance(node, (ast.Break, ast.Continue)) for node in nodes)
+
+
+def _loop_of(body: Body, event: Event) -> ast.For | None:
+    """The loop that an event stands in whose variable it is about."""
+    return next((loop for loop in body.loops if _is_about(event, loop)), None)
+
+
+def _is_about(event: Event, loop: ast.For) -> bool:
+    inside = first_of(loop.body[0]) <= event.first <= last_of(loop.body[-1])
     return inside and isinstance(loop.target, ast.Name) and root_of(event.expression) == loop.target.id
 
 
-def _is_elsewhere(event: _Event, here: set[_Suite], taken: set[_Choice], *, at_end: bool) -> bool:
-    """Whether an event stands in a branch that does not lead to where `here` is."""
-    loop: _Suite | None = None
-    for suite in event.path:
-        if suite not in here:
-            if suite.choice in taken or suite.leaves == "error":
-                return True
-            if suite.leaves == "function" and not at_end:
-                return True
-            if suite.leaves == "loop" and loop in here:
-                return True
-        if suite.loops:
-            loop = suite
-    return False
+def _varying(body: Body) -> set[str]:
+    """The names that stand for one thing after the other."""
+    return {node.id for loop in body.loops for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+
+
+def _is_one_of_several(expression: ast.expr, varying: set[str]) -> bool:
+    keys = (node.slice for node in ast.walk(expression) if isinstance(node, ast.Subscript))
+    return root_of(expression) in varying or any(not isinstance(key, ast.Constant) for key in keys)
+
+
+def _released_at(body: Body, position: Position, line: int) -> list[Released]:
+    """What was released on the way to a position, inside of the `with` of a line if there is one."""
+    way = _Way(body, position)
+    is_known = any(suite.choice[0] == line for suite in way.here)
+    varying = _varying(body)
+    assigned = [(event.text, event.path) for event in body.events if event.kind == "assign"]
+    found = []
+    for event in body.events:
+        if event.kind not in ("release", "mention") or event.first > position or not way.leads_past(event):
+            continue
+        if is_known and not any(suite.choice[0] == line for suite in event.path):
+            continue
+        # A name that is assigned more than once, or in a loop, may have meant something else.
+        parts = parts_of(event.expression) | body.unstable
+        places = [path for text, path in assigned if text in parts]
+        moves = len(places) > 1 or any(suite.loops for path in places for suite in path)
+        found.append(Released(event.expression, moves or _is_one_of_several(event.expression, varying)))
+    return found
 
 
 def root_of(expression: ast.expr) -> str:
@@ -192,153 +299,3 @@ def root_of(expression: ast.expr) -> str:
     while isinstance(expression, (ast.Attribute, ast.Subscript)):
         expression = expression.value
     return expression.id if isinstance(expression, ast.Name) else ""
-
-
-# ---- from the code to its source
-
-
-def _body_of(code: types.CodeType) -> _Body:
-    """What matters of a function; empty when its source is missing, or is not what was compiled."""
-    positions = list(_positions(code))
-    function = _parsed(code, max((end for _line, end, *_columns in positions if end), default=0))
-    if function is None:
-        return _Body([], [], [])
-    body = _read(function)
-    # Every call must end where some instruction says that it ends; without columns (-X no_debug_ranges) the
-    # line has to do.
-    ends = {(end, column) for _line, end, _column, column in positions}
-    lines = {line for line, *_rest in positions}
-    has_columns = any(column is not None for _end, column in ends)
-    for event in body.events:
-        if event.kind != "assign" and not (event.last in ends if has_columns else event.last[0] in lines):
-            return _Body([], [], [])
-    return body
-
-
-def _positions(code: types.CodeType) -> Iterator[tuple[int | None, int | None, int | None, int | None]]:
-    """The positions of the instructions of a function, and of the functions inside of it."""
-    ahead = [code]
-    while ahead:
-        current = ahead.pop()
-        yield from current.co_positions()
-        ahead += (constant for constant in current.co_consts if type(constant) is types.CodeType)
-
-
-def _parsed(code: types.CodeType, last: int) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The syntax tree of a function, with the line numbers of its file."""
-    lines = _lines_of(code.co_filename)
-    first = code.co_firstlineno
-    last = max(last, first)
-    if not 0 < last <= len(lines) or last - first > _LONGEST:
-        return None
-    indent = _indent(lines[first - 1])
-    while last < len(lines) and (not lines[last].strip() or _indent(lines[last]) > indent):
-        last += 1  # what makes no instruction, such as `pass`, is still part of it
-    text = "".join(lines[first - 1 : last])
-    try:
-        tree = ast.parse(f"if 1:\n{text}" if indent else f"\n{text}")
-    except (SyntaxError, ValueError):
-        return None
-    ast.increment_lineno(tree, first - 2)
-    statement = tree.body[0] if tree.body else None
-    if isinstance(statement, ast.If):
-        statement = statement.body[0]
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)) and statement.name == code.co_name:
-        return statement
-    return None
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())
-
-
-def _lines_of(file: str) -> list[str]:
-    """The lines of a file as they are now; none when only a loader of the application could say them."""
-    if len(linecache.cache.get(file, ())) == 1:  # registered by `linecache.lazycache`
-        return []
-    linecache.checkcache(file)
-    return linecache.getlines(file)
-
-
-# ---- events
-
-
-class _Ahead(NamedTuple):
-    """A node yet to be read, with what is known from the nodes around it."""
-
-    node: ast.AST
-    path: tuple[_Suite, ...] = ()
-    awaited: bool = False
-    one_of: _Choice | None = None
-
-
-def _read(function: ast.FunctionDef | ast.AsyncFunctionDef) -> _Body:
-    """All events of a function in the order of its text, without those of functions inside of it."""
-    body = _Body([], [], [])
-    ahead: list[_Ahead] = [_Ahead(node) for node in function.body]
-    while ahead:
-        node, path, awaited, among = ahead.pop()
-        if isinstance(node, _SCOPES):
-            continue
-        awaited = awaited or isinstance(node, ast.Await)
-        event = _event(node, path, awaited=awaited)
-        if event is not None:
-            body.events.append(event)
-        if isinstance(node, ast.For):
-            body.loops.append(node)
-        suites = _suites(node, among)
-        body.suites.extend(suites.values())
-        for name, value in ast.iter_fields(node):
-            inner = (*path, suites[name]) if name in suites else path
-            one_of = (*_first(node), name) if name in ("handlers", "cases") else None
-            ahead += (
-                _Ahead(child, inner, awaited and not isinstance(child, ast.stmt), one_of)
-                for child in (value if isinstance(value, list) else [value])
-                if isinstance(child, ast.AST)
-            )
-    body.events.sort(key=lambda event: event.last)
-    return body
-
-
-def _event(node: ast.AST, path: tuple[_Suite, ...], *, awaited: bool) -> _Event | None:
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        return _Event("assign", node.id, node, _first(node), _last(node), path)
-    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
-        return None
-    kind = node.func.attr
-    if kind == "release" or (kind == "acquire" and awaited):
-        expression = node.func.value
-        return _Event(kind, ast.unparse(expression), expression, _first(node), _last(node), path)
-    return None
-
-
-def _suites(node: ast.AST, one_of: _Choice | None) -> dict[str, _Suite]:
-    """The suites of a statement by the name of their field."""
-    found: dict[str, _Suite] = {}
-    for name in ("body", "orelse", "finalbody"):
-        statements = getattr(node, name, None)
-        if isinstance(statements, list) and statements:
-            found[name] = _Suite(
-                one_of or (*_first(node), "if" if isinstance(node, ast.If) else name),
-                _first(statements[0]),
-                _last(statements[-1]),
-                _LEAVES.get(type(statements[-1]), ""),
-                isinstance(node, _LOOPS) and name == "body",
-            )
-    return found
-
-
-_LEAVES: dict[type, str] = {
-    ast.Return: "function",
-    ast.Raise: "error",
-    ast.Break: "loop",
-    ast.Continue: "loop",
-}
-
-
-def _first(node: Any) -> Position:  # noqa: ANN401 - a node that has a position
-    return node.lineno, node.col_offset
-
-
-def _last(node: Any) -> Position:  # noqa: ANN401 - a node that has a position
-    return node.end_lineno, node.end_col_offset

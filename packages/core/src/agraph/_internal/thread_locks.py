@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from typing import TYPE_CHECKING
 
 from agraph._internal.blocking import LOCK, RLOCK, owner_of
 from agraph._internal.futures import instance_dict
-from agraph._internal.live_frames import follow, open_withs
+from agraph._internal.live_frames import follow, live_locals, open_withs
 from agraph._internal.model import Site
+from agraph._internal.releases import may_have_released
+from agraph._internal.resources import NOT_SURE
+from agraph._internal.source import Sources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from types import CodeType, FrameType
 
     from agraph._internal.builder import Builder
@@ -35,6 +39,7 @@ class LockHolders:
         self._builder = builder
         self._frames = frames
         self._thread = thread
+        self._sources = Sources()
         self._ahead: dict[int, tuple[int, object]] = {}
 
     def add(self, number: int, lock: object) -> None:
@@ -57,14 +62,15 @@ class LockHolders:
                 self._hold(number, self._thread(owner))
                 del wanted[key]
         for ident, top in list(self._frames.items()) if wanted else ():
-            for lock, code, line in _locks_of_stack(top):
+            for lock, code, line in _locks_of_stack(top, self._sources, wanted):
                 if id(lock) in wanted:
                     self._hold(wanted[id(lock)][0], self._thread(ident), _site(code, line), INFERRED)
 
     def _by_task(self, wanted: dict[int, tuple[int, object]], task: int, held: Held) -> None:
         for lock in _locks_behind(held.manager):
             if id(lock) in wanted:
-                self._hold(wanted.pop(id(lock))[0], task, _site(held.code, held.line))
+                doubt = "" if held.sure else NOT_SURE
+                self._hold(wanted.pop(id(lock))[0], task, _site(held.code, held.line), doubt)
 
     def _hold(self, lock: int, holder: int, site: Site | None = None, doubt: str = "") -> None:
         index = None if site is None else self._builder.sites.site(site)
@@ -76,14 +82,35 @@ def _site(code: CodeType, line: int) -> Site:
     return Site(code.co_filename, code.co_qualname, line)
 
 
-def _locks_of_stack(top: FrameType) -> Iterator[tuple[object, CodeType, int]]:
-    """The locks of the open `with` blocks of a running stack, each with its code and line."""
+def _locks_of_stack(
+    top: FrameType, sources: Sources, wanted: Container[int]
+) -> Iterator[tuple[object, CodeType, int]]:
+    """The locks of the open `with` blocks of a running stack that are wanted, each with its code and line.
+
+    Left out are those that `Condition.wait` has given back, and those that a function may have released.
+    """
+    inner: list[FrameType] = []
+    waited: list[object] = []
     frame: FrameType | None = top
     while frame is not None:
+        if frame.f_code is _CONDITION_WAIT:
+            waited += _locks_behind(live_locals(frame).get("self"))
         for path, line in open_withs(frame):
             for lock in _locks_behind(follow(path, frame)):
-                yield lock, frame.f_code, line
+                if id(lock) not in wanted or any(lock is one for one in waited):
+                    continue
+                if not may_have_released(sources, frame, None, lock, line) and not any(
+                    may_have_released(sources, one, None, lock) for one in inner
+                ):
+                    yield lock, frame.f_code, line
+        if frame.f_code.co_filename not in _LIBRARY:
+            inner.append(frame)
         frame = frame.f_back
+
+
+# What these release they have taken themselves, but for `Condition.wait`.
+_CONDITION_WAIT = threading.Condition.wait.__code__
+_LIBRARY = frozenset({_CONDITION_WAIT.co_filename, queue.Queue.get.__code__.co_filename})
 
 
 def _locks_behind(manager: object) -> tuple[object, ...]:

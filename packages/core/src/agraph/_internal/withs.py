@@ -15,7 +15,11 @@ from __future__ import annotations
 import dis
 import gc
 import types
+from asyncio import locks
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agraph._internal.compat import LOCALS_ARE_A_VIEW
+from agraph._internal.frame_locals import read_locals
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -39,6 +43,7 @@ _AWAITING = frozenset(
     )
     if name in dis.opmap
 )
+_LOCKS = locks.Lock.acquire.__code__.co_filename
 _EXITS = ("__aexit__", "__exit__")
 _FUNCTIONS = {*map(id, (types.FunctionType, types.WrapperDescriptorType, types.MethodDescriptorType))}
 _METHODS = {*map(id, (types.MethodType, types.BuiltinMethodType, types.MethodWrapperType))}
@@ -52,14 +57,30 @@ class Blocks(NamedTuple):
         stacked: How many managers are on the value stack; one more while one is entered, or left by an
             exception.
         iterates: Whether the code has an `async for`, so that an async generator may stand on the stack.
+        releases: Whether the code names anything `release`, so that it may give back what a block has taken.
     """
 
     lines: tuple[int, ...]
     stacked: int
     iterates: bool = False
+    releases: bool = False
 
 
 NO_BLOCKS = Blocks((), 0)
+
+
+def mentions_release(code: types.CodeType) -> bool:
+    """Whether a function, or one inside of it, names anything `release`; not asyncio's own of its locks.
+
+    What those release is known: of them only `Condition.wait` does.
+    """
+    ahead = [code] if code.co_filename != _LOCKS else []
+    while ahead:
+        current = ahead.pop()
+        if "release" in current.co_names:
+            return True
+        ahead += (constant for constant in current.co_consts if type(constant) is types.CodeType)
+    return False
 
 
 def cleans_up(code: types.CodeType, lasti: int) -> bool:
@@ -103,8 +124,9 @@ def blocks_at(code: types.CodeType, lasti: int) -> Blocks:
     Returns:
         Which are open and how many are on the value stack.
     """
+    releases = mentions_release(code)
     if not code.co_exceptiontable or lasti < 0:
-        return NO_BLOCKS
+        return Blocks((), 0, releases=releases)
     bytecode = code.co_code
     iterates = _END_ASYNC_FOR in bytecode[::2]
     handlers = [
@@ -114,7 +136,7 @@ def blocks_at(code: types.CodeType, lasti: int) -> Blocks:
     ]
     # The handler has the line of the `with` itself.
     lines = tuple(_line_of(code, handler) for handler in handlers)
-    return Blocks(lines, len(lines) + _in_between(bytecode, lasti), iterates)
+    return Blocks(lines, len(lines) + _in_between(bytecode, lasti), iterates, releases)
 
 
 def _line_of(code: types.CodeType, offset: int) -> int:
@@ -165,11 +187,42 @@ def open_managers(owner: object, blocks: Blocks) -> list[object] | None:
     if not blocks.lines:
         return []
     found = list(_stacked(gc.get_referents(owner)))
-    if len(found) < blocks.stacked:
+    # Locals come before the value stack. On that what an expression has evaluated so far, such as arguments
+    # of a call, comes after the managers of the blocks around it.
+    first = 0
+    if len(found) > blocks.stacked:
+        known = plain_locals(owner)
+        if known is None:
+            return None
+        first = len(list(_stacked(known)))
+    if len(found) < first + blocks.stacked:
         return None
-    # Locals come before the value stack: of all that look like managers the last ones are.
-    stacked = found[len(found) - blocks.stacked :]
-    return stacked[: len(blocks.lines)]
+    return found[first : first + len(blocks.lines)]
+
+
+def plain_locals(owner: Any) -> list[object] | None:  # noqa: ANN401 - a coroutine or generator
+    """The locals of a suspended frame as they stand before its value stack; None when they cannot be read.
+
+    Those that functions inside share are left out: in their place stand cells.
+    """
+    frame = frame_of(owner)
+    if frame is None:
+        return None
+    code = frame.f_code
+    values = read_locals(frame, owner)
+    if not values and code.co_varnames and not LOCALS_ARE_A_VIEW:
+        return None  # reading them would have left a trace, or none has a value
+    return [values[name] for name in code.co_varnames if name in values and name not in code.co_cellvars]
+
+
+def frame_of(owner: Any) -> types.FrameType | None:  # noqa: ANN401 - a coroutine or generator
+    """The frame of a suspended coroutine or generator; None for anything else."""
+    kind = type(owner)
+    if kind is types.CoroutineType:
+        return owner.cr_frame  # type: ignore[no-any-return]
+    if kind is types.AsyncGeneratorType:
+        return owner.ag_frame  # type: ignore[no-any-return]
+    return owner.gi_frame if kind is types.GeneratorType else None
 
 
 def _stacked(referents: list[object]) -> Iterator[object]:

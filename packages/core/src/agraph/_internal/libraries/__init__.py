@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 WhoHas = Callable[[Sequence[object], object], list[list[object]]]
 
 
-def _nobody_knows(_owner: object, _who_has: WhoHas) -> None:
+def _nobody_knows(_owner: object, _operation: str, _who_has: WhoHas) -> None:
     return None
+
+
+def _itself(manager: object) -> object:
+    return manager
 
 
 class Holder(NamedTuple):
@@ -67,13 +71,15 @@ class Adapter(NamedTuple):
         tails: The codes (by `id`) of the innermost frames of a waiting task, outermost first, and what makes
             of the links of these frames what the task waits for, or None.
         types: The types of the primitives whose holders it knows.
-        holding: Who holds one of them; None when that cannot be read. Its second argument says which tasks
-            lead to some objects.
+        holding: Who holds one of them, and what is waited for there; None when that cannot be read. Its last
+            argument says which tasks lead to some objects.
+        behind: The primitive that the manager of a block stands for.
     """
 
     tails: Mapping[tuple[int, ...], Callable[[list[Link]], Part | None]]
     types: tuple[type, ...] = ()
-    holding: Callable[[Any, WhoHas], Holding | None] = _nobody_knows
+    holding: Callable[[Any, str, WhoHas], Holding | None] = _nobody_knows
+    behind: Callable[[object], object] = _itself
 
 
 # The file of the adapter, and the modules that have to be imported: its own, and others that it looks into.
@@ -125,11 +131,14 @@ def inferred(connections: Sequence[object], pool: object, who_has: WhoHas) -> tu
         who_has: Finds the tasks.
 
     Returns:
-        The tasks, and how many there are; None in place of that when some connection is nobody's.
+        The tasks, and how many there are; None in place of that when some connection is nobody's, or may be
+        that of any of several.
     """
     owners = who_has(connections, pool)
     tasks = {id(task): task for found in owners for task in found}
-    return [Holder(task, "probable") for task in tasks.values()], len(tasks) if all(owners) else None
+    return [Holder(task, "probable") for task in tasks.values()], len(tasks) if all(
+        len(found) == 1 for found in owners
+    ) else None
 
 
 def tail(*functions: Any) -> tuple[int, ...]:  # noqa: ANN401 - functions of any kind

@@ -37,7 +37,14 @@ def load(module: ModuleType) -> Adapter:
         },
         (lock, semaphore, limiter),
         _Holdings(lock, semaphore).of,
+        _behind,
     )
+
+
+def _behind(manager: object) -> object:
+    """What a semaphore that was made before there was a loop hands to; anything else is what it is."""
+    adapter = getattr(sys.modules["anyio._core._synchronization"], "SemaphoreAdapter", None)
+    return attribute(manager, "_internal_semaphore") if type(manager) is adapter else manager
 
 
 def _owner(kind: type, node_kind: str) -> Callable[[list[Link]], Part | None]:
@@ -55,7 +62,7 @@ class _Holdings:
         self._lock = lock
         self._semaphore = semaphore
 
-    def of(self, owner: object, _who_has: WhoHas) -> Holding | None:
+    def of(self, owner: object, _operation: str, _who_has: WhoHas) -> Holding | None:
         """Who holds it; None when that cannot be read."""
         if issubclass(type(owner), self._lock):
             return _of_lock(owner)

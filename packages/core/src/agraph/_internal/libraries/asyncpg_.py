@@ -33,7 +33,7 @@ def load(module: ModuleType) -> Adapter:
     return Adapter({waits: find}, (pool,), _holding)
 
 
-def _holding(pool: object, who_has: WhoHas) -> Holding | None:
+def _holding(pool: object, _operation: str, who_has: WhoHas) -> Holding | None:
     slots = attribute(pool, "_holders")
     if type(slots) is not list:
         return None

@@ -38,7 +38,7 @@ def load(module: ModuleType) -> Adapter:
     return Adapter({waits: find}, (pool,), _holding)
 
 
-def _holding(pool: object, who_has: WhoHas) -> Holding | None:
+def _holding(pool: object, _operation: str, who_has: WhoHas) -> Holding | None:
     requests, bound = attribute(pool, "_requests"), attribute(pool, "_max_connections")
     connections = attribute(pool, "_connections")
     if type(requests) is not list or type(connections) is not list or type(bound) is not int:

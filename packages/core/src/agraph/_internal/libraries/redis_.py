@@ -31,7 +31,7 @@ def load(module: ModuleType) -> Adapter:
     return Adapter({waits: find}, (pool,), _holding)
 
 
-def _holding(pool: object, who_has: WhoHas) -> Holding | None:
+def _holding(pool: object, _operation: str, who_has: WhoHas) -> Holding | None:
     used, bound = attribute(pool, "_in_use_connections"), attribute(pool, "max_connections")
     free = attribute(pool, "_available_connections")
     if type(used) is not set or type(bound) is not int or type(free) is not list:
