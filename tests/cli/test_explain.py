@@ -40,6 +40,7 @@ def test_opposite_lock_order():
     )
     assert found.assumptions == (
         "lock accounts[0] and lock accounts[1] are released only by the tasks recorded as holding them",
+        "somebody keeps a reference to these tasks: one that is collected gives back what it holds",
         "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)",
     )
     assert {node.name: verdict for node, verdict in one.tasks()} == {

@@ -14,7 +14,7 @@ was read, where going through its nodes would make an object for each.
 """
 
 from agraph._internal.merge import How, comparable, free, same_process, wait_key, waits_of, went_on
-from agraph._internal.reduction.assumptions import assumptions
+from agraph._internal.reduction.assumptions import assumptions, how_sure
 from agraph._internal.reduction.components import components, shortest_cycle
 from agraph._internal.reduction.cores import Core, Residue, blocked_behind, cores, residue
 from agraph._internal.reduction.cycles import Hop, Hops
@@ -52,6 +52,7 @@ __all__ = [
     "edges_of",
     "edges_of_kind",
     "free",
+    "how_sure",
     "is_deadlock",
     "is_machinery",
     "judge",

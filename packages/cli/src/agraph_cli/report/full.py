@@ -8,7 +8,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agraph.reduction import VERDICTS
+from agraph.reduction import VERDICTS, how_sure
 from agraph_cli.analysis.names import is_machinery, listed, plural
 from agraph_cli.analysis.survey import survey
 from agraph_cli.report.findings import below_orphans
@@ -143,11 +143,7 @@ def _ring(deadlock: Deadlock, told: Sequence[Hop], say: Sentences) -> list[str]:
 
 
 def _how_sure(deadlock: Deadlock, style: Style) -> Iterator[str]:
-    sure = {
-        "certain": "certain. Each of these waits was read from the interpreter. It is a deadlock if",
-        "possible": "possible. It is a deadlock if",
-        "stalled": "stalled. A timeout ends it; nothing moves as long as",
-    }[deadlock.certainty]
+    sure = how_sure(deadlock.certainty, deadlock.hops[:_MOST_HOPS])
     yield f"  {style.paint('How sure', 'strong')}: {sure}"
     yield from style.some([f"    - {clean(sentence)}" for sentence in deadlock.assumptions], "    ")
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import parents_in
 from agraph._internal.reduction.names import Labels, listed
-from agraph._internal.reduction.picked import notable
+from agraph._internal.reduction.picked import notable, only
 from agraph._internal.rows import has_inferred, of_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agraph._internal.model import Node, Snapshot
     from agraph._internal.reduction.cycles import Hop
@@ -47,7 +47,28 @@ def assumptions(
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
         yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
+    yield from _kept(members, told)
     yield "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)"
+
+
+def how_sure(certainty: Verdict, hops: Iterable[Hop]) -> str:
+    """How sure a verdict is, in words that what it rests on follows.
+
+    Args:
+        certainty: The verdict of the core.
+        hops: The waits that are told.
+
+    Returns:
+        A sentence, and the beginning of the next.
+    """
+    if certainty == "possible":
+        return "possible. It is a deadlock if"
+    if certainty == "stalled":
+        return "stalled. A timeout ends it; nothing moves as long as"
+    proved = ""
+    if any(hop.edge is not None and hop.edge.confidence == "probable" for hop in hops):
+        proved = " or, where inferred, proved"
+    return f"certain. Each of these waits was read from the interpreter{proved}. It is a deadlock if"
 
 
 def _one_moment(snapshot: Snapshot) -> Iterator[str]:
@@ -78,6 +99,13 @@ def _proved(label: Labels, members: Sequence[Node]) -> Iterator[str]:
         )
 
 
+def _kept(members: Sequence[Node], told: Sequence[Node]) -> Iterator[str]:
+    proofs = [_proof(node) for node in told]
+    # In an idle loop nothing is collected, and what was proved to stay need not be assumed.
+    if "idle" not in proofs and proofs.count("kept") < len(only(members, {"task"})):
+        yield "somebody keeps a reference to these tasks: one that is collected gives back what it holds"
+
+
 def _proof(node: Node) -> object:
     return (node.detail or {}).get("proved")
 
@@ -89,7 +117,7 @@ def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Ite
         if node.exc:
             yield f"nothing that {label(node)} waits for raises an exception, which would free it"
     for hop in hops:
-        if hop.edge is not None and hop.edge.confidence == "probable":
+        if hop.edge is not None and hop.edge.confidence == "probable" and not _proof(hop.waiter):
             ends = f"{label(hop.waiter)} does depend on {label(hop.awaited)}"
             yield f"{ends}, which was inferred and not read"
 

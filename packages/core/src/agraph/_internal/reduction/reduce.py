@@ -12,7 +12,7 @@ from itertools import compress
 from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import Cancellation
-from agraph._internal.rows import column, edge_column, has_inferred, set_in
+from agraph._internal.rows import column, edge_column, has_inferred, set_in, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -179,5 +179,7 @@ def _with_unknown_party(graph: WaitGraph) -> list[int]:
     found = set(set_in(nodes, "open"))
     if has_inferred(edges):
         words = edge_column(edges, "confidence", graph.source)
-        found.update(by for by, word in zip(graph.waiter, words, strict=True) if word == "probable")
+        inferred = {by for by, word in zip(graph.waiter, words, strict=True) if word == "probable"}
+        # Whoever else might free one that was proved to be closed is stuck as well.
+        found |= inferred - {at for at, detail in values_in(nodes, "detail", "proved") if "proved" in detail}
     return sorted(found)
