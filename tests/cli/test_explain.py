@@ -51,6 +51,46 @@ def test_opposite_lock_order():
     }
 
 
+def barrier_under_a_lock(*guessed):
+    """p1 waits at a barrier with the lock in its hands that p2 needs to get there; main gathers both."""
+    rows = tasks("main", "p1", "p2")
+    nodes = [
+        *rows,
+        Node(10, "barrier", "b", need=1, open="whoever has the barrier may arrive"),
+        lock(11, "l"),
+        Node(12, "future", need=2, detail={"made_by": "gather"}),
+    ]
+    edges = [
+        Edge(0, 12, "await"),
+        Edge(12, 1, "all_of"),
+        Edge(12, 2, "all_of"),
+        Edge(1, 10, "await"),
+        Edge(2, 11, "lock"),
+        Edge(11, 1, "held_by"),
+        *(Edge(10, party, "any_of", "probable") for party in guessed),
+    ]
+    return analyze_one(snapshot(nodes, edges))
+
+
+def test_whoever_waits_for_the_members_is_behind_them():
+    [found] = barrier_under_a_lock(0, 2).deadlocks
+    assert names(found.tasks) == ["p1", "p2"]
+    assert names(found.behind) == ["main"]
+    assert steps(found.cycle) == [
+        ("p1", "await", "b"),
+        ("b", "any_of", "p2"),
+        ("p2", "lock", "l"),
+        ("l", "held_by", "p1"),
+    ]
+    assert found.cut.name == "p1"
+
+
+def test_whoever_waits_for_the_members_is_one_where_nobody_else_is_known():
+    [found] = barrier_under_a_lock(0).deadlocks
+    assert {"main", "p1"} <= set(names(found.tasks))
+    assert found.cut.name != "main"
+
+
 def test_an_inconsistent_snapshot_proves_nothing():
     one = analyze_one(bank(consistent=False, where="thread", thread="watch"))
     assert one.verdict == "possible"

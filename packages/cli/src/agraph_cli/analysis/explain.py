@@ -83,7 +83,7 @@ class _Core:
         hops = self._hops() if self.core.cyclic and self._is_small() else cycle
         nodes = pick(graph.snapshot.nodes, self.members)
         sure = certainty(graph.snapshot, self.core.level)
-        cut, frees = self._best_cut()
+        cut, frees = self._best_cut(hops)
         return Deadlock(
             certainty=sure,
             members=nodes,
@@ -132,8 +132,12 @@ class _Core:
         several = (node for node in self.core.members if 0 < need[node] < successors.ways(node))
         return any(need[node] < len(set(successors[node]) & self.inside) for node in several)
 
-    def _best_cut(self) -> tuple[int, int]:
-        candidates = dict.fromkeys(islice(chain(self.actors, self.members), 2 * _MAX_CUTS_TRIED))
+    def _best_cut(self, hops: Sequence[Hop]) -> tuple[int, int]:
+        # Nobody is to give way whom the others only might be waiting for.
+        firm = {hop.awaited.id for hop in hops if hop.edge is None or hop.edge.confidence == "exact"}
+        actors = [node for node in self.actors[:_MAX_HOPS] if self.graph.node(node).id in firm]
+        others = self.members if not 0 < len(actors) < len(self.actors) else ()
+        candidates = dict.fromkeys(islice(chain(actors or self.actors, others), 2 * _MAX_CUTS_TRIED))
         best, most = -1, -1
         for node in islice(candidates, _MAX_CUTS_TRIED):  # whom one would ask to give way
             tasks, whole = self._freed_by(node)

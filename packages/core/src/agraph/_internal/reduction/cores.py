@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from itertools import accumulate, compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from agraph._internal.reduction.bystanders import bystanders
 from agraph._internal.reduction.components import components, connected
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
         levels: How firmly each node is stuck.
 
     Returns:
-        The residue; a node that is stuck only because of a firmer one is not in it.
+        The residue; a node that is stuck only because of a firmer one is not in it, nor is a guess that says
+        nothing (bystanders.py).
     """
     own = levels.own
     nodes = array("q", compress(range(len(own)), own))
@@ -119,6 +121,10 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
                     waiter.append(task)
                     awaited.append(loop)
                     loop_of[task] = loop
+        left_out = bystanders(graph, waiter, awaited)
+        if left_out:
+            kept = [pair for pair in zip(waiter, awaited, strict=True) if pair not in left_out]
+            waiter, awaited = array("q", [by for by, _ in kept]), array("q", [node for _, node in kept])
     return Residue(Successors(nodes, waiter, awaited), loop_of)
 
 
