@@ -13,6 +13,7 @@ from agraph._internal import threads, withs
 from agraph._internal.acquired import infer_holders
 from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks
+from agraph._internal.done_callbacks import note_callbacks
 from agraph._internal.futures import still_waits
 from agraph._internal.groups import note_parents
 from agraph._internal.handles import note_releases
@@ -142,6 +143,7 @@ class _Work:
             self._try("acquires", infer_holders, self.builder, self._resources, facts)
             self._try("resources", holdings.connect, facts)
             self._try("groups", note_parents, self.builder, facts)
+            self._try("callbacks", note_callbacks, self.builder, facts)
             self._try("spans", note_spans, self.builder, facts)
             self._unnamed += self._try("names", name_resources, self.builder, self._resources, facts) or ()
             self._try("structural", connect_declared, self.builder, facts, self._resources.plain)

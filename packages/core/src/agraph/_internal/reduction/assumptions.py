@@ -131,4 +131,9 @@ def _parents(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iter
         if node.id in among and other.id not in among:
             children.setdefault(parent, []).append(label(node))
     for parent, names in children.items():
-        yield f"{label(snapshot.nodes[parent])} neither ends nor fails, which would cancel {listed(names)}"
+        node = snapshot.nodes[parent]
+        if (node.detail or {}).get("made_by") == "callback":
+            name = f"{node.name} " if node.name else ""
+            yield f"the done callback {name}is not called, or does not cancel {listed(names)}"
+        else:
+            yield f"{label(node)} neither ends nor fails, which would cancel {listed(names)}"

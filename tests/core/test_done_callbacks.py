@@ -1,0 +1,128 @@
+"""Done callbacks that cancel other tasks: no deadlock of those is certain while the one with the callback can go on."""
+
+import asyncio
+import functools
+
+import pytest
+from live import end, forever
+from proving import verdicts_in
+
+import agraph
+
+
+async def crossing(first, second):
+    async with first:
+        await asyncio.sleep(0)
+        async with second:
+            raise AssertionError("they never get here")
+
+
+class Group:
+    """A home-made group: when a task fails, the others are cancelled."""
+
+    def __init__(self):
+        self.tasks = set()
+
+    def add(self, coroutine, name, callback):
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(callback)
+        return task
+
+    def cancels(self, task):
+        self.tasks.discard(task)
+        if not task.cancelled():
+            for other in self.tasks:
+                other.cancel()
+
+    def stops(self, task):
+        if not task.cancelled():
+            self.cancels(task)
+
+    def forgets(self, task):
+        self.tasks.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+
+def in_closure(group):
+    return lambda task: [other.cancel() for other in group.tasks if other is not task]
+
+
+def in_partial(group):
+    return functools.partial(lambda tasks, _: [other.cancel() for other in list(tasks)], group.tasks)
+
+
+CANCEL = {
+    "method": lambda group: group.cancels,
+    "method of method": lambda group: group.stops,
+    "closure": in_closure,
+    "partial": in_partial,
+}
+DO_NOT = {
+    "forgets": lambda group: group.forgets,
+    "discards": lambda group: group.tasks.discard,
+    "is about nothing": lambda _: print,
+}
+
+
+async def judged(callback, *others):
+    """A snapshot of two tasks in a deadlock and some others, all with a callback."""
+    group = Group()
+    one, other = asyncio.Lock(), asyncio.Lock()
+    pairs = [("left", crossing(one, other)), ("right", crossing(other, one)), *others]
+    for name, coroutine in pairs:
+        group.add(coroutine, name, callback(group))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    snapshot = agraph.capture()
+    tasks = list(group.tasks)
+    await end(*tasks)
+    return snapshot
+
+
+def found_in(snapshot):
+    verdicts = verdicts_in(snapshot)
+    return {verdicts["left"], verdicts["right"]}
+
+
+@pytest.mark.parametrize("way", CANCEL)
+def test_one_that_can_end_may_cancel_the_others(way):
+    snapshot = asyncio.run(judged(CANCEL[way], ("live", asyncio.sleep(1000))))
+    assert found_in(snapshot) == {"possible"}
+    assert "the done callback " in snapshot.format()
+
+
+@pytest.mark.parametrize("way", CANCEL)
+def test_those_that_are_stuck_never_call_it(way):
+    assert found_in(asyncio.run(judged(CANCEL[way]))) == {"certain"}
+
+
+@pytest.mark.parametrize("way", DO_NOT)
+def test_a_callback_that_does_not_cancel_is_no_way_out(way):
+    snapshot = asyncio.run(judged(DO_NOT[way], ("live", asyncio.sleep(1000))))
+    assert found_in(snapshot) == {"certain"}
+    assert not [node for node in snapshot.nodes if node.type == "callback"]
+
+
+def test_the_method_of_a_task_is_a_callback_too():
+    async def main():
+        one, other = asyncio.Lock(), asyncio.Lock()
+        loop = asyncio.get_running_loop()
+        left = loop.create_task(crossing(one, other), name="left")
+        right = loop.create_task(crossing(other, one), name="right")
+        live = loop.create_task(forever(), name="live")
+        live.add_done_callback(left.cancel)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        snapshot = agraph.capture()
+        await end(live, left, right)
+        return snapshot
+
+    assert found_in(asyncio.run(main())) == {"possible"}
+
+
+def test_several_callbacks_lead_to_the_same_tasks():
+    """Each task has a closure of its own; the live one has the last."""
+    snapshot = asyncio.run(judged(in_closure, ("live", asyncio.sleep(1000)), ("more", asyncio.sleep(1000))))
+    assert found_in(snapshot) == {"possible"}
