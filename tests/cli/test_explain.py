@@ -51,6 +51,27 @@ def test_opposite_lock_order():
     }
 
 
+def test_the_thread_of_a_loop_that_blocks_in_a_lock_of_threads():
+    nodes = [
+        Node(0, "thread", "MainThread", state="blocked", need=1),
+        Node(1, "thread", "worker", state="blocked", need=1),
+        lock(2, "l"),
+        Node(3, "loop", "MainThread", need=1),
+        Node(4, "work_item", "inner", need=1),
+    ]
+    edges = [
+        Edge(0, 2, "lock"),
+        Edge(2, 1, "held_by"),
+        Edge(1, 4, "thread"),
+        Edge(4, 3, "thread"),
+        Edge(3, 0, "thread"),
+    ]
+    [found] = analyze_one(snapshot(nodes, edges)).deadlocks
+    assert found.help.startswith("thread MainThread blocks in lock l while it should run the event loop: ")
+    assert "future.result()" not in found.help
+    assert "lock l is released only by the threads recorded as holding it" in found.assumptions
+
+
 def barrier_under_a_lock(*guessed):
     """p1 waits at a barrier with the lock in its hands that p2 needs to get there; main gathers both."""
     rows = tasks("main", "p1", "p2")

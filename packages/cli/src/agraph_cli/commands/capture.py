@@ -56,7 +56,7 @@ def capture(
     from agraph_cli.commands.capturing import Shots, named, processes, rounds
     from agraph_cli.commands.snapshot_files import Place
 
-    given = named(pids or [], pid_file or [])
+    given = named(pids or [], pid_file or [], None if everything else socket)
     wanted = processes(given, children=children, everything=everything)
     times = rounds(every, count)
     place = Place(output, several=len(wanted) > 1 or len(times) > 1 or everything or children)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import parents_in
 from agraph._internal.reduction.names import Labels, listed
-from agraph._internal.reduction.picked import notable, only
+from agraph._internal.reduction.picked import FEW, notable, only
 from agraph._internal.rows import has_inferred, of_kind
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def assumptions(
     closed = [label(node) for node in told if node.kind in _HELD and not node.open and not _proof(node)]
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
-        yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
+        yield f"{listed(closed)} {verb} released only by the {_holders(hops)} recorded as holding {them}"
     yield from _kept(members, told)
     yield "nobody outside cancels these tasks or sets what they wait for (a signal handler, a debugger)"
 
@@ -104,6 +105,13 @@ def _kept(members: Sequence[Node], told: Sequence[Node]) -> Iterator[str]:
     # In an idle loop nothing is collected, and what was proved to stay need not be assumed.
     if "idle" not in proofs and proofs.count("kept") < len(only(members, {"task"})):
         yield "somebody keeps a reference to these tasks: one that is collected gives back what it holds"
+
+
+def _holders(hops: Sequence[Hop]) -> str:
+    """Whether tasks or threads hold what is held; of very many waits some tell."""
+    holders = (hop.awaited.kind for hop in islice(hops, FEW) if hop.edge and hop.edge.kind == "held_by")
+    kinds = {kind for kind in holders if kind in ("task", "thread")} or {"task"}
+    return " and ".join(f"{kind}s" for kind in sorted(kinds))
 
 
 def _proof(node: Node) -> object:
