@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from agraph import Node
     from agraph.reduction import Hop
-    from agraph_cli.analysis.model import Analysis, Deadlock, Orphan, SnapshotAnalysis
+    from agraph_cli.analysis.model import Analysis, Deadlock, History, Orphan, SnapshotAnalysis
+    from agraph_cli.analysis.survey import Survey
     from agraph_cli.report.style import Role, Style
 
 ROLES: dict[str, Role] = {"certain": "bad", "possible": "warn", "stalled": "warn", "live": "good"}
@@ -203,24 +204,29 @@ def _wrapped(title: str, text: str, style: Style, hang: str = "") -> Iterator[st
 
 def _besides(analysis: Analysis, style: Style) -> Iterator[str]:
     if len(analysis.snapshots) == 1:
-        yield from _beside(analysis.snapshots[0], style)
+        yield from _beside(analysis.snapshots[0], style, alone=True)
         return
     # Of several, those are worth a look that have no deadlock to show and yet are not all live.
     earlier = {id(one.graph) for history in analysis.histories for one in history.snapshots[:-1]}
     if analysis.across and analysis.across.one.deadlocks:
         earlier |= {id(one.graph) for one in analysis.across.parts}  # told above
+    histories = {id(history.last.graph): history for history in analysis.histories}
     found = [
         one
         for one in analysis.snapshots
-        if one.verdict != "live" and not one.deadlocks and id(one.graph) not in earlier
+        if (one.verdict != "live" or id(one.graph) in histories)
+        and not one.deadlocks
+        and id(one.graph) not in earlier
     ]
     for one in found[: style.limit]:
         yield style.paint(f"In {_name(one, style)}:", "strong")
-        yield from _beside(one, style)
+        yield from _beside(one, style, histories.get(id(one.graph)))
     yield from _not_shown(len(found), "like these", style)
 
 
-def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+def _beside(
+    one: SnapshotAnalysis, style: Style, history: History | None = None, *, alone: bool = False
+) -> Iterator[str]:
     """What else there is to say of a snapshot: waits for the unknown, and the look over it."""
     say = Sentences(one, style)
     if not one.deadlocks:
@@ -233,7 +239,7 @@ def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
         yield from below_orphans(open_ended, rows, style, "    ")
         yield ""
     if not one.deadlocks:
-        yield from _look_over(one, say)
+        yield from _look_over(one, say, history, alone=alone)
 
 
 def no_deadlock(one: SnapshotAnalysis) -> str:
@@ -261,12 +267,27 @@ def _orphan(say: Sentences, orphan: Orphan) -> tuple[str, str]:
     return f"{say.label(orphan.node)}{why}{waits}", place
 
 
-def _look_over(one: SnapshotAnalysis, say: Sentences) -> Iterator[str]:
-    found = survey(one)
-    rows: list[tuple[str, str, str]] = []
+def _longest_wait(
+    found: Survey, say: Sentences, history: History | None, *, alone: bool
+) -> Iterator[tuple[str, str]]:
+    """Which wait is the longest, and its place. No snapshot of asyncio tells when a wait began."""
     if found.longest:
         node, age = found.longest
-        rows.append(("longest wait", f"{say.label(node)}, {seconds(age)}", say.place(node)))
+        yield f"{say.label(node)}, {seconds(age)}", say.place(node)
+    elif history is not None:
+        still = [node for node, _ in history.still if node.need]
+        if still:
+            among = f"{len(still)}, among them " if len(still) > 1 else ""
+            yield f"{among}{say.label(still[0])}, {seconds(history.seconds)} at least", say.place(still[0])
+    elif alone and found.waiting:
+        yield "not known from one snapshot: capture again, and give both", ""
+
+
+def _look_over(
+    one: SnapshotAnalysis, say: Sentences, history: History | None, *, alone: bool
+) -> Iterator[str]:
+    found = survey(one)
+    rows = [("longest wait", *row) for row in _longest_wait(found, say, history, alone=alone)]
     if found.fan_in and found.fan_in[1] > 1:
         node, count = found.fan_in
         rows.append(("largest fan-in", f"{count} wait for {say.label(node)}", ""))
