@@ -1,4 +1,4 @@
-"""Done callbacks that cancel other tasks: no deadlock of those is certain while the one with the callback can go on."""
+"""Who may cancel other tasks soon: no deadlock of those is certain while the one that may do it can go on."""
 
 import asyncio
 import functools
@@ -126,3 +126,64 @@ def test_several_callbacks_lead_to_the_same_tasks():
     """Each task has a closure of its own; the live one has the last."""
     snapshot = asyncio.run(judged(in_closure, ("live", asyncio.sleep(1000)), ("more", asyncio.sleep(1000))))
     assert found_in(snapshot) == {"possible"}
+
+
+# ---- tasks on a timer
+
+
+async def waits_and_cancels(tasks):
+    _, pending = await asyncio.wait(tasks, timeout=1000)
+    for task in pending:
+        task.cancel()
+
+
+async def sleeps_and_cancels(tasks):
+    await asyncio.sleep(1000)
+    for task in tasks:
+        task.cancel()
+
+
+async def sleeps_and_catches(tasks):
+    try:
+        await asyncio.sleep(1000)
+    except asyncio.CancelledError:
+        tasks.clear()
+        raise
+
+
+async def waits_only(tasks):
+    await asyncio.wait(tasks, timeout=1000)
+
+
+async def cancels_another(tasks):
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(forever())]  # not those
+    await sleeps_and_cancels(tasks)
+
+
+async def supervised(supervisor):
+    one, other = asyncio.Lock(), asyncio.Lock()
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(crossing(one, other), name="left")]
+    tasks.append(loop.create_task(crossing(other, one), name="right"))
+    other_task = loop.create_task(supervisor(list(tasks)), name="supervisor")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    snapshot = agraph.capture()
+    await end(other_task, *tasks, *(asyncio.all_tasks() - {asyncio.current_task()}))
+    return snapshot
+
+
+@pytest.mark.parametrize("supervisor", [waits_and_cancels, sleeps_and_cancels], ids=lambda one: one.__name__)
+def test_a_task_on_a_timer_may_cancel_those_it_has(supervisor):
+    snapshot = asyncio.run(supervised(supervisor))
+    assert found_in(snapshot) == {"possible"}
+    assert "supervisor, which is on a timer, does not cancel " in snapshot.format()
+
+
+HARMLESS = [sleeps_and_catches, waits_only, cancels_another]
+
+
+@pytest.mark.parametrize("supervisor", HARMLESS, ids=lambda one: one.__name__)
+def test_a_task_on_a_timer_that_does_not_cancel_them(supervisor):
+    assert found_in(asyncio.run(supervised(supervisor))) == {"certain"}

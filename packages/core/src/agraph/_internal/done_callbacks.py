@@ -1,8 +1,9 @@
-"""Done callbacks of the program that may cancel other tasks, once the task that has the callback ends.
+"""Who may cancel other tasks soon: a done callback, once its task ends, and a task on a timer that goes on.
 
 A home-made group cancels the rest of its tasks when one of them fails (`task.add_done_callback(self._done)`).
 What the callback does is not known. So it counts only if it leads to tasks and its code, or what that calls
-by name, says `cancel`; and it frees nobody for sure.
+by name, says `cancel`; and it frees nobody for sure. The same goes for a task that waits with a timeout, or
+sleeps, in a function that says `cancel` (`await asyncio.wait(tasks, timeout=5)`, then `task.cancel()`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from agraph._internal.bridges import _code_of, _identity, _operands
 from agraph._internal.futures import is_task
 from agraph._internal.groups import _group_of
 from agraph._internal.instances import class_attribute
-from agraph._internal.leads import Leads, contents, named_globals
+from agraph._internal.leads import Leads, contents, items_of_task, named_globals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +43,11 @@ def note_callbacks(builder: Builder, facts: Facts) -> None:
     for position, found in facts.called:
         for callback, _context in found:
             callbacks.add(facts.numbers[position], callback)
+    stacks = builder.sites.stacks_with(_is_of_the_program_and_says_cancel)
+    for position, number in enumerate(facts.numbers if stacks else ()):
+        node = builder.nodes[number]
+        if node is not None and node.timer is not None and node.stack in stacks:
+            callbacks.add_task(number, facts.tasks[position], node.name)
 
 
 class _Callbacks:
@@ -67,9 +73,23 @@ class _Callbacks:
                 self._edges.add((row, task))
                 self._builder.edge(row, task, "any_of")
 
+    def add_task(self, number: int, task: object, name: str) -> None:
+        """Note that a task may cancel those that its frames lead to."""
+        tasks: set[int] = set()
+        for items in items_of_task(task):
+            tasks |= self._leads_to_tasks(items)
+        for row in self._rows(tasks - {number}, task, "timed", name):
+            self._builder.edge(row, number, "any_of")
+
     def _rows_of(self, callback: object) -> list[int]:
         """The row of a callback that may cancel tasks, and those of others which may cancel the same ones."""
-        tasks = self._tasks_of(callback) if self._may_cancel(callback) else set()
+        if not self._may_cancel(callback):
+            return []
+        code = _code_of(callback)
+        tasks = self._leads_to_tasks(_operands(callback))
+        return self._rows(tasks, callback, "callback", "" if code is None else code.co_qualname)
+
+    def _rows(self, tasks: set[int], owner: object, made_by: str, name: str) -> list[int]:
         rows: set[int] = set()
         new: int | None = None
         for number in sorted(tasks):
@@ -78,14 +98,12 @@ class _Callbacks:
                 continue
             parent = (node.detail or {}).get("parent")
             if parent is None:
-                new = parent = self._row(callback) if new is None else new
+                new = parent = self._row(owner, made_by, name) if new is None else new
                 self._builder.change(number, detail={**(node.detail or {}), "parent": new})
             if type(parent) is int and self._is_callback(parent):
                 rows.add(parent)
             else:  # a group, of which the task has the one that opened it
-                self._builder.change(
-                    number, open=node.open or "a done callback of another task may cancel it"
-                )
+                self._builder.change(number, open=node.open or "another task may cancel it")
         return sorted(rows)
 
     def _may_cancel(self, callback: object) -> bool:
@@ -111,22 +129,23 @@ class _Callbacks:
 
     def _is_callback(self, number: int) -> bool:
         node = self._builder.nodes[number]
-        return node is not None and (node.detail or {}).get("made_by") == "callback"
+        return node is not None and (node.detail or {}).get("made_by") in ("callback", "timed")
 
-    def _row(self, callback: object) -> int:
-        number = self._builder.reserve(callback, "callback")
-        code = _code_of(callback)
-        name = "" if code is None else code.co_qualname
-        fields: dict[str, Any] = {"name": name, "type": "callback", "state": "pending", "need": 1}
-        self._builder.put(number, "future", **fields, detail={"made_by": "callback"})
+    def _row(self, owner: object, made_by: str, name: str) -> int:
+        number = self._builder.reserve(owner, made_by)
+        fields: dict[str, Any] = {"name": name, "type": made_by, "state": "pending", "need": 1}
+        self._builder.put(number, "future", **fields, detail={"made_by": made_by})
         return number
 
-    def _tasks_of(self, callback: object) -> set[int]:
-        """The ids of the tasks that a callback leads to."""
+    def _leads_to_tasks(self, items: list[object]) -> set[int]:
         if self._leads is None:
             pairs = zip(self._facts.tasks, self._facts.numbers, strict=True)
             self._leads = Leads({id(task): (number,) for task, number in pairs}, _BUDGET)
-        return self._leads.of(_operands(callback), _STEPS)
+        return self._leads.of(items, _STEPS)
+
+
+def _is_of_the_program_and_says_cancel(code: types.CodeType) -> bool:
+    return not code.co_filename.startswith(_ASYNCIO) and _says_cancel(code)
 
 
 def _says_cancel(code: types.CodeType) -> bool:

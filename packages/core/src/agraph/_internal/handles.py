@@ -219,15 +219,10 @@ _WITHOUT_TASKS = (str, int, float, bytes, bool, type(None), type, types.Function
 
 
 def _attributes_of(owner: object) -> list[object]:
-    """What an object refers to, and what is in builtin containers in place of these."""
+    """What an object refers to, the values of its dictionary in place of that."""
     found: list[object] = []
     for item in gc.get_referents(owner)[:_LOOKED_AT]:
-        if type(item) is dict:
-            found += islice(list(dict.values(item)), _LOOKED_AT)
-        elif is_one_of(type(item), (set, list, tuple, deque)):
-            found += islice(list(item), _LOOKED_AT)
-        else:
-            found.append(item)
+        found += islice(dict.values(item), _LOOKED_AT) if type(item) is dict else (item,)
     return found
 
 

@@ -143,5 +143,7 @@ def _parents(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iter
         if (node.detail or {}).get("made_by") == "callback":
             name = f"{node.name} " if node.name else ""
             yield f"the done callback {name}is not called, or does not cancel {listed(names)}"
+        elif (node.detail or {}).get("made_by") == "timed":
+            yield f"{node.name}, which is on a timer, does not cancel {listed(names)} when it goes on"
         else:
             yield f"{label(node)} neither ends nor fails, which would cancel {listed(names)}"
