@@ -1,5 +1,7 @@
 """What an analysis says about cores, victims, orphans and lock order."""
 
+import dataclasses
+
 from made import bank, snapshot, tasks
 
 from agraph import Edge, Node
@@ -70,6 +72,15 @@ def test_the_thread_of_a_loop_that_blocks_in_a_lock_of_threads():
     assert found.help.startswith("thread MainThread blocks in lock l while it should run the event loop: ")
     assert "future.result()" not in found.help
     assert "lock l is released only by the threads recorded as holding it" in found.assumptions
+
+
+def test_who_goes_on_at_a_timeout_is_not_blocked_behind():
+    made = bank()
+    nodes = [node._replace(timer=200.0) if node.name == "main" else node for node in made.nodes]
+    edges = [edge._replace(kind="all_of") if edge.kind == "await" else edge for edge in made.edges]
+    [found] = analyze_one(dataclasses.replace(made, nodes=tuple(nodes), edges=tuple(edges))).deadlocks
+    assert found.certainty == "certain"
+    assert (names(found.behind), names(found.behind_until_timeout)) == ([], ["main"])
 
 
 def barrier_under_a_lock(*guessed):

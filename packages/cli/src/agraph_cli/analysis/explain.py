@@ -18,6 +18,7 @@ from agraph.reduction import (
     pick,
     residue,
     set_in,
+    until_timeout,
 )
 from agraph_cli.analysis.advice import Adviser
 from agraph_cli.analysis.model import Deadlock, Orphan, worst_first
@@ -46,14 +47,15 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     """
     rest = residue(graph, levels)
     found = cores(levels, rest)
-    behind = [pick(graph.snapshot.nodes, tasks) for tasks in blocked_behind(graph, levels, found)]
+    positions = blocked_behind(graph, levels, found)
+    behind = [pick(graph.snapshot.nodes, tasks) for tasks in positions]
     if not found:
         return (), tuple(_orphans(graph, levels, found, behind))
     hops, adviser = Hops(graph, rest, found), Adviser(graph.snapshot)
     marks = bytearray(len(levels.own))
     deadlocks = [
-        _Core(levels, rest, hops, core, marks).describe(tasks, adviser)
-        for core, tasks in zip(found, behind, strict=True)
+        _Core(levels, rest, hops, core, marks).describe(tasks, until_timeout(levels, core, tasks), adviser)
+        for core, tasks in zip(found, positions, strict=True)
         if is_deadlock(graph.snapshot, core)
     ]
     orphans = _orphans(graph, levels, found, behind)
@@ -77,8 +79,11 @@ class _Core:
     def inside(self) -> set[int]:
         return set(self.core.members)
 
-    def describe(self, behind: Sequence[Node], adviser: Adviser) -> Deadlock:
+    def describe(self, behind: Sequence[int], timed: Sequence[int], adviser: Adviser) -> Deadlock:
         graph = self.graph
+        if timed:
+            left_out = set(timed)
+            behind = [task for task in behind if task not in left_out]
         cycle = self.hops.cycle(self.core)
         hops = self._hops() if self.core.cyclic and self._is_small() else cycle
         nodes = pick(graph.snapshot.nodes, self.members)
@@ -90,7 +95,8 @@ class _Core:
             cycle=cycle,
             hops=hops,
             knot=self._is_knot(),
-            behind=behind,
+            behind=pick(graph.snapshot.nodes, behind),
+            behind_until_timeout=pick(graph.snapshot.nodes, timed),
             frees=frees,
             cut=graph.node(cut),
             until=min((node.timer for node in nodes if node.timer is not None), default=None)

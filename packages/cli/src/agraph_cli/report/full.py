@@ -185,12 +185,18 @@ def stack_lines(one: SnapshotAnalysis, node: Node, style: Style) -> list[str]:
 
 
 def _blocked_behind(deadlock: Deadlock, say: Sentences) -> Iterator[str]:
-    count = len(deadlock.behind)
-    if count:
-        limit = count if say.style.limit is None else say.style.limit
-        names = ", ".join(say.label(node) for node in deadlock.behind[:limit])
-        more = f" {say.style.ellipsis} and {count - limit} more (--all lists them)" if count > limit else ""
-        yield from _wrapped(f"Blocked behind ({count})", f"{names}{more}", say.style, "  ")
+    for title, tasks in (
+        ("Blocked behind", deadlock.behind),
+        ("Behind it until a timeout", deadlock.behind_until_timeout),
+    ):
+        count = len(tasks)
+        if count:
+            limit = count if say.style.limit is None else say.style.limit
+            names = ", ".join(say.label(node) for node in tasks[:limit])
+            more = (
+                f" {say.style.ellipsis} and {count - limit} more (--all lists them)" if count > limit else ""
+            )
+            yield from _wrapped(f"{title} ({count})", f"{names}{more}", say.style, "  ")
     if deadlock.frees > 1:
         yield f"  Best cut: {say.label(deadlock.cut)}; were it free, {deadlock.frees} tasks could go on"
 

@@ -278,3 +278,17 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
                 owner.append(number)
             behind[number] += [by for by in dict.fromkeys(more) if graph.is_task[by]]
     return behind
+
+
+def until_timeout(levels: Levels, core: Core, behind: Sequence[int]) -> list[int]:
+    """Those of the tasks behind a core that a timeout frees, although it does not free the core.
+
+    Args:
+        levels: How firmly each node is stuck.
+        core: The core.
+        behind: Its tasks, as `blocked_behind` returns them.
+
+    Returns:
+        Their positions, in order.
+    """
+    return [task for task in behind if levels.level[task] == 1] if core.level > 1 else []
