@@ -39,6 +39,8 @@ def test_a_prepared_process_answers_on_its_socket(agraph, folder):
         assert f"by a thread of its own, over {folder}/its.sock\n" in agraph.err
         assert "left out: 1 of 3 tasks" in agraph.out
         assert agraph(f"capture {process.pid} --via socket --socket {folder}/its.sock").code == 0
+        assert agraph(f"capture --socket {folder}/its.sock").code == 0
+        assert f"captured process {process.pid} " in agraph.err
     assert "Deadlock: t1 and t2 wait for each other" in agraph.out
 
 
@@ -206,6 +208,7 @@ def test_standard_output_and_named_files(agraph, idle, monkeypatch):
         ("4194303", "error: there is no process 4194303\n"),
         ("", "error: no process is named\nhint: give a process id, or --all\n"),
         ("0", "error: invalid value for "),
+        ("--socket none.sock", "error: nobody answers on none.sock: No such file or directory\n"),
         ("1 --every soon", "error: --every 'soon' is no duration\nhint: such as 2s, 500ms or 1m\n"),
         ("1 --count 3", "error: --count says how often"),
         ("1 2 -o -", "error: several snapshots do not fit on standard output\n"),

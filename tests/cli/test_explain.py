@@ -1,5 +1,7 @@
 """What an analysis says about cores, victims, orphans and lock order."""
 
+import dataclasses
+
 from made import bank, snapshot, tasks
 
 from agraph import Edge, Node
@@ -40,6 +42,7 @@ def test_opposite_lock_order():
     )
     assert found.assumptions == (
         "lock accounts[0] and lock accounts[1] are released only by the tasks recorded as holding them",
+        "somebody keeps a reference to these tasks: one that is collected gives back what it holds",
         "no other task, thread or signal handler cancels these tasks or sets what they wait for",
     )
     assert {node.name: verdict for node, verdict in one.tasks()} == {
@@ -48,6 +51,76 @@ def test_opposite_lock_order():
         "main": "certain",
         "ticker": "live",
     }
+
+
+def test_the_thread_of_a_loop_that_blocks_in_a_lock_of_threads():
+    nodes = [
+        Node(0, "thread", "MainThread", state="blocked", need=1),
+        Node(1, "thread", "worker", state="blocked", need=1),
+        lock(2, "l"),
+        Node(3, "loop", "MainThread", need=1),
+        Node(4, "work_item", "inner", need=1),
+    ]
+    edges = [
+        Edge(0, 2, "lock"),
+        Edge(2, 1, "held_by"),
+        Edge(1, 4, "thread"),
+        Edge(4, 3, "thread"),
+        Edge(3, 0, "thread"),
+    ]
+    [found] = analyze_one(snapshot(nodes, edges)).deadlocks
+    assert found.help.startswith("thread MainThread blocks in lock l while it should run the event loop: ")
+    assert "future.result()" not in found.help
+    assert "lock l is released only by the threads recorded as holding it" in found.assumptions
+
+
+def test_who_goes_on_at_a_timeout_is_not_blocked_behind():
+    made = bank()
+    nodes = [node._replace(timer=200.0) if node.name == "main" else node for node in made.nodes]
+    edges = [edge._replace(kind="all_of") if edge.kind == "await" else edge for edge in made.edges]
+    [found] = analyze_one(dataclasses.replace(made, nodes=tuple(nodes), edges=tuple(edges))).deadlocks
+    assert found.certainty == "certain"
+    assert (names(found.behind), names(found.behind_until_timeout)) == ([], ["main"])
+
+
+def barrier_under_a_lock(*guessed):
+    """p1 waits at a barrier with the lock in its hands that p2 needs to get there; main gathers both."""
+    rows = tasks("main", "p1", "p2")
+    nodes = [
+        *rows,
+        Node(10, "barrier", "b", need=1, open="whoever has the barrier may arrive"),
+        lock(11, "l"),
+        Node(12, "future", need=2, detail={"made_by": "gather"}),
+    ]
+    edges = [
+        Edge(0, 12, "await"),
+        Edge(12, 1, "all_of"),
+        Edge(12, 2, "all_of"),
+        Edge(1, 10, "await"),
+        Edge(2, 11, "lock"),
+        Edge(11, 1, "held_by"),
+        *(Edge(10, party, "any_of", "probable") for party in guessed),
+    ]
+    return analyze_one(snapshot(nodes, edges))
+
+
+def test_whoever_waits_for_the_members_is_behind_them():
+    [found] = barrier_under_a_lock(0, 2).deadlocks
+    assert names(found.tasks) == ["p1", "p2"]
+    assert names(found.behind) == ["main"]
+    assert steps(found.cycle) == [
+        ("p1", "await", "b"),
+        ("b", "any_of", "p2"),
+        ("p2", "lock", "l"),
+        ("l", "held_by", "p1"),
+    ]
+    assert found.cut.name == "p1"
+
+
+def test_whoever_waits_for_the_members_is_one_where_nobody_else_is_known():
+    [found] = barrier_under_a_lock(0).deadlocks
+    assert {"main", "p1"} <= set(names(found.tasks))
+    assert found.cut.name != "main"
 
 
 def test_an_inconsistent_snapshot_proves_nothing():

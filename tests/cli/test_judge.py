@@ -14,7 +14,11 @@ from agraph_cli.analysis.judge import analyze, analyze_one
 @given(graphs())
 def test_every_stuck_task_is_in_a_report_or_behind_one(rows):
     one = analyze_one(to_snapshot(rows))
-    told = {node.id for deadlock in one.deadlocks for node in (*deadlock.members, *deadlock.behind)}
+    told = {
+        node.id
+        for deadlock in one.deadlocks
+        for node in (*deadlock.members, *deadlock.behind, *deadlock.behind_until_timeout)
+    }
     blamed = told | {orphan.node.id for orphan in one.orphans}
     stuck = {node.id for node, verdict in one.tasks() if verdict != "live"}
     # What is behind an orphan is counted there, not named.

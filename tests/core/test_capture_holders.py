@@ -6,9 +6,11 @@ import linecache
 
 import pytest
 from live import end, forever, parked, start
+from proving import verdicts_in
 from snapshots import captured, locked_by_generator, node, run, task, through_context_manager
 
 import agraph
+from agraph._internal.futures import is_suspended
 
 
 def holders(snapshot, kind):
@@ -204,6 +206,36 @@ def test_a_lock_being_entered_is_not_held():
     snapshot = run(main())
     (edge,) = [e for e in snapshot.edges if e.kind == "held_by" and e.confidence == "exact"]
     assert edge.waiter not in {e.awaited for e in snapshot.edges if e.kind == "lock"}
+
+
+def test_a_lock_released_inside_of_its_block_goes_to_the_next():
+    async def main():
+        lock, seen, other = asyncio.Lock(), [], None
+
+        async def holds():
+            async with lock:
+                while other is None or not is_suspended(other):
+                    await asyncio.sleep(0)
+                asyncio.get_running_loop().call_soon(lambda: seen.append(agraph.capture()))
+                lock.release()
+                await other
+                await lock.acquire()
+
+        async def wants():
+            async with lock:
+                pass
+
+        holder = start(holds(), "holds")
+        while not lock.locked():
+            await asyncio.sleep(0)
+        other = start(wants(), "wants")
+        await holder
+        return seen[0]
+
+    snapshot = run(main())
+    assert holders(snapshot, "lock") == []
+    assert (node(snapshot, "lock").state, node(snapshot, "lock").need) == ("handoff", 0)
+    assert set(verdicts_in(snapshot).values()) == {"live"}
 
 
 def test_the_lock_of_a_condition_is_given_back_while_it_waits():

@@ -18,6 +18,7 @@ Certain deadlock: 3 of 4 tasks can never proceed.
   task bob waits for lock own at hangs.py:9, held by task alice (taken at hangs.py:7)
   How sure: certain. Each of these waits was read from the interpreter. It is a deadlock if
     - lock other and lock own are released only by the tasks recorded as holding them
+    - somebody keeps a reference to these tasks: one that is collected gives back what it holds
     - no other task, thread or signal handler cancels these tasks or sets what they wait for
   Blocked behind: 1 task (main)
 
@@ -49,6 +50,7 @@ Stalled until a timeout: 3 of 4 tasks cannot proceed before one passes.
   task bob waits for lock own at hangs.py:9, held by task alice (taken at hangs.py:7)
   How sure: stalled. A timeout ends it; nothing moves as long as
     - lock other and lock own are released only by the tasks recorded as holding them
+    - somebody keeps a reference to these tasks: one that is collected gives back what it holds
     - no other task, thread or signal handler cancels these tasks or sets what they wait for
   Blocked behind: 1 task (main)
 

@@ -14,9 +14,9 @@ snapshot that was read, where going through its nodes would make an object for e
 """
 
 from agraph._internal.merge import How, comparable, free, same_process, wait_key, waits_of, went_on
-from agraph._internal.reduction.assumptions import assumptions
+from agraph._internal.reduction.assumptions import assumptions, how_sure
 from agraph._internal.reduction.components import components, shortest_cycle
-from agraph._internal.reduction.cores import Core, Residue, blocked_behind, cores, residue
+from agraph._internal.reduction.cores import Core, Residue, blocked_behind, cores, residue, until_timeout
 from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
@@ -52,6 +52,7 @@ __all__ = [
     "edges_of",
     "edges_of_kind",
     "free",
+    "how_sure",
     "is_deadlock",
     "is_machinery",
     "judge",
@@ -70,6 +71,7 @@ __all__ = [
     "same_process",
     "set_in",
     "shortest_cycle",
+    "until_timeout",
     "user_site",
     "values_in",
     "verdicts",

@@ -38,7 +38,7 @@ class Adviser:
         has_locks = "lock" in kinds or len(members) == 1
         locks = [hop for hop in cycle if hop.waiter.kind == "lock"] if has_locks else []
         if "loop" in kinds:
-            return self._blocked_thread(members)
+            return self._blocked_thread(members, cycle)
         if "work_item" in kinds:
             return (
                 "every worker waits for work queued behind it: run nested work on a second executor, or do "
@@ -52,7 +52,15 @@ class Adviser:
             return self._one_lock(locks[0], cycle)
         return self._by_kind(kinds, members)
 
-    def _blocked_thread(self, members: Sequence[Node]) -> str:
+    def _blocked_thread(self, members: Sequence[Node], cycle: Sequence[Hop]) -> str:
+        runners = {hop.awaited.id for hop in cycle if hop.waiter.kind == "loop"}
+        for hop in cycle:
+            if hop.waiter.id in runners and hop.edge is not None and hop.edge.kind == "lock":
+                return (
+                    f"{self.label(hop.waiter)} blocks in {self.label(hop.awaited)} while it should run the "
+                    "event loop: in a coroutine take a lock of threads in `asyncio.to_thread`, and let "
+                    "nobody wait for the loop while he holds it"
+                )
         threads = (self.label(node) for node in members if node.kind == "thread")
         return (
             f"{next(threads, 'a thread')} blocks while it should run the event loop: in a coroutine await "

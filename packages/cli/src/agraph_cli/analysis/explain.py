@@ -18,6 +18,7 @@ from agraph.reduction import (
     pick,
     residue,
     set_in,
+    until_timeout,
 )
 from agraph_cli.analysis.advice import Adviser
 from agraph_cli.analysis.model import Deadlock, Orphan, worst_first
@@ -46,14 +47,15 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
     """
     rest = residue(graph, levels)
     found = cores(levels, rest)
-    behind = [pick(graph.snapshot.nodes, tasks) for tasks in blocked_behind(graph, levels, found)]
+    positions = blocked_behind(graph, levels, found)
+    behind = [pick(graph.snapshot.nodes, tasks) for tasks in positions]
     if not found:
         return (), tuple(_orphans(graph, levels, found, behind))
     hops, adviser = Hops(graph, rest, found), Adviser(graph.snapshot)
     marks = bytearray(len(levels.own))
     deadlocks = [
-        _Core(levels, rest, hops, core, marks).describe(tasks, adviser)
-        for core, tasks in zip(found, behind, strict=True)
+        _Core(levels, rest, hops, core, marks).describe(tasks, until_timeout(levels, core, tasks), adviser)
+        for core, tasks in zip(found, positions, strict=True)
         if is_deadlock(graph.snapshot, core)
     ]
     orphans = _orphans(graph, levels, found, behind)
@@ -77,20 +79,24 @@ class _Core:
     def inside(self) -> set[int]:
         return set(self.core.members)
 
-    def describe(self, behind: Sequence[Node], adviser: Adviser) -> Deadlock:
+    def describe(self, behind: Sequence[int], timed: Sequence[int], adviser: Adviser) -> Deadlock:
         graph = self.graph
+        if timed:
+            left_out = set(timed)
+            behind = [task for task in behind if task not in left_out]
         cycle = self.hops.cycle(self.core)
         hops = self._hops() if self.core.cyclic and self._is_small() else cycle
         nodes = pick(graph.snapshot.nodes, self.members)
         sure = certainty(graph.snapshot, self.core.level)
-        cut, frees = self._best_cut()
+        cut, frees = self._best_cut(hops)
         return Deadlock(
             certainty=sure,
             members=nodes,
             cycle=cycle,
             hops=hops,
             knot=self._is_knot(),
-            behind=behind,
+            behind=pick(graph.snapshot.nodes, behind),
+            behind_until_timeout=pick(graph.snapshot.nodes, timed),
             frees=frees,
             cut=graph.node(cut),
             until=min((node.timer for node in nodes if node.timer is not None), default=None)
@@ -132,8 +138,12 @@ class _Core:
         several = (node for node in self.core.members if 0 < need[node] < successors.ways(node))
         return any(need[node] < len(set(successors[node]) & self.inside) for node in several)
 
-    def _best_cut(self) -> tuple[int, int]:
-        candidates = dict.fromkeys(islice(chain(self.actors, self.members), 2 * _MAX_CUTS_TRIED))
+    def _best_cut(self, hops: Sequence[Hop]) -> tuple[int, int]:
+        # Nobody is to give way whom the others only might be waiting for.
+        firm = {hop.awaited.id for hop in hops if hop.edge is None or hop.edge.confidence == "exact"}
+        actors = [node for node in self.actors[:_MAX_HOPS] if self.graph.node(node).id in firm]
+        others = self.members if not 0 < len(actors) < len(self.actors) else ()
+        candidates = dict.fromkeys(islice(chain(actors or self.actors, others), 2 * _MAX_CUTS_TRIED))
         best, most = -1, -1
         for node in islice(candidates, _MAX_CUTS_TRIED):  # whom one would ask to give way
             tasks, whole = self._freed_by(node)

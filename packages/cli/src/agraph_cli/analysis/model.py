@@ -27,7 +27,8 @@ class Deadlock:
         cycle: A shortest cycle in it; for a node that nobody can free, the one step that leads to it.
         hops: Each wait between its members, or the cycle alone where these would be too many.
         knot: Whether some member could be freed in more ways than one, all of them stuck too.
-        behind: Tasks that are stuck because of it, nearest first.
+        behind: Tasks that are stuck because of it, nearest first, and that no timeout frees before it.
+        behind_until_timeout: Those that a timeout frees, although it does not free these.
         frees: How many tasks could go on if one member were freed.
         cut: That member.
         until: When the first timeout passes, in seconds on the process's monotonic clock; for `stalled`.
@@ -41,6 +42,7 @@ class Deadlock:
     hops: Sequence[Hop]
     knot: bool
     behind: Sequence[Node]
+    behind_until_timeout: Sequence[Node]
     frees: int
     cut: Node
     until: float | None

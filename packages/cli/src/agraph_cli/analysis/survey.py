@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agraph import Node
     from agraph_cli.analysis.model import SnapshotAnalysis
 
@@ -17,11 +19,13 @@ class Survey:
 
     Attributes:
         longest: The task that has waited longest, and for how many seconds; None when no wait has a start.
+        waiting: How many tasks wait.
         fan_in: What most waiters wait for directly, and how many do; None when nothing is awaited.
         leaves: What everything hangs on in the end, as (what, how many, one of them), most first.
     """
 
     longest: tuple[Node, float] | None
+    waiting: int
     fan_in: tuple[Node, int] | None
     leaves: tuple[tuple[str, int, Node], ...]
 
@@ -35,13 +39,12 @@ def survey(one: SnapshotAnalysis) -> Survey:
     Returns:
         The survey.
     """
-    return Survey(_longest(one), _fan_in(one), _leaves(one))
+    tasks = [node for node in one.snapshot.nodes if node.kind == "task" and node.need]
+    return Survey(_longest(one, tasks), len(tasks), _fan_in(one), _leaves(one))
 
 
-def _longest(one: SnapshotAnalysis) -> tuple[Node, float] | None:
-    waits = [
-        node for node in one.snapshot.nodes if node.kind == "task" and node.since is not None and node.need
-    ]
+def _longest(one: SnapshotAnalysis, tasks: Sequence[Node]) -> tuple[Node, float] | None:
+    waits = [node for node in tasks if node.since is not None]
     if not waits:
         return None
     oldest = min(waits, key=lambda node: (node.since or 0.0, node.id))

@@ -94,6 +94,9 @@ def _hop(one: SnapshotAnalysis, position: int) -> Hop:
 
 def _deadlock_of(one: SnapshotAnalysis, task: Node) -> int | None:
     for number, deadlock in enumerate(one.deadlocks):
-        if any(task.id == node.id for node in (*deadlock.members, *deadlock.behind)):
+        if any(
+            task.id == node.id
+            for node in (*deadlock.members, *deadlock.behind, *deadlock.behind_until_timeout)
+        ):
             return number
     return None

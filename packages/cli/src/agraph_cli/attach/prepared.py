@@ -63,6 +63,30 @@ def _is_socket_of(path: Path, target: Target) -> bool:
     return False
 
 
+def process_behind(path: str) -> int:
+    """The process that listens on a socket.
+
+    Args:
+        path: The socket.
+
+    Returns:
+        Its process id.
+
+    Raises:
+        AttachError: Nobody listens there, or the system does not tell who.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_CONNECT_SECONDS)
+            _connect(connection, Path(path))
+            pid = _peer(connection)[0]
+    except OSError as error:
+        raise AttachError(f"nobody answers on {path}: {error.strerror or error}") from None
+    if not pid:
+        raise AttachError(f"the system does not tell which process listens on {path}", "give its process id")
+    return pid
+
+
 def over_socket(target: Target, request: Request, path: Path) -> Shot:
     """Ask the process over its socket.
 
@@ -115,14 +139,22 @@ def _connect(connection: socket.socket, path: Path) -> None:
 def _check_peer(connection: socket.socket, target: Target) -> None:
     if not hasattr(socket, "SO_PEERCRED"):
         return
-    layout = "3i"
-    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(layout))
-    pid, uid, _gid = struct.unpack(layout, peer)
+    pid, uid = _peer(connection)
     if pid not in {target.pid, 0} or uid not in {target.uid, 0}:
         raise AttachError(
             f"the socket of process {target.pid} belongs to process {pid} of uid {uid}",
             f"agraph capture {pid}, or --via remote",
         )
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """The process and the user at the other end, those that called `listen`; 0 for what is not told."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return 0, 0
+    layout = "3i"
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(layout))
+    pid, uid, _gid = struct.unpack(layout, peer)
+    return pid, uid
 
 
 def _answer(connection: socket.socket, end: Deadline) -> bytes:

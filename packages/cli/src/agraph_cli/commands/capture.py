@@ -54,7 +54,7 @@ def capture(
     from agraph_cli.commands.capturing import Shots, named, processes, rounds
     from agraph_cli.commands.snapshot_files import Place
 
-    given = named(pids or [], pid_file or [])
+    given = named(pids or [], pid_file or [], None if everything else socket)
     find = partial(processes, given, children=children, everything=everything)
     wanted = find()
     times = rounds(every, count)

@@ -27,7 +27,9 @@ PidFiles = Annotated[
 Way = Annotated[Via, typer.Option("--via", help="The way to reach them.", rich_help_panel=_HOW)]
 Socket = Annotated[
     str | None,
-    typer.Option("--socket", metavar="PATH", help="The socket of the process.", rich_help_panel=_HOW),
+    typer.Option(
+        "--socket", metavar="PATH", help="The socket of the process; needs no PID.", rich_help_panel=_HOW
+    ),
 ]
 Timeout = Annotated[
     float,

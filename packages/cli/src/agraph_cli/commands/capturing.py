@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from agraph_cli import terminal
 from agraph_cli.attach import target as processes_
 from agraph_cli.attach.model import AttachError
+from agraph_cli.attach.prepared import process_behind
 from agraph_cli.attach.ways import capture
 from agraph_cli.errors import CommandError
 from agraph_cli.report.style import clean
@@ -50,20 +51,27 @@ class Row(NamedTuple):
     outcome: str
 
 
-def named(pids: Iterable[int], files: Iterable[str]) -> list[int]:
+def named(pids: Iterable[int], files: Iterable[str], socket: str | None = None) -> list[int]:
     """The processes that a command line names.
 
     Args:
         pids: Those given.
         files: Files that hold one each.
+        socket: The socket of one. Where no process is given, it is the one that listens there.
 
     Returns:
         Process ids, each once.
 
     Raises:
-        CommandError: A file holds none.
+        CommandError: A file holds none, or nobody listens on the socket.
     """
-    return list(dict.fromkeys([*pids, *(_pid_in(Path(file)) for file in files)]))
+    found = list(dict.fromkeys([*pids, *(_pid_in(Path(file)) for file in files)]))
+    if found or socket is None:
+        return found
+    try:
+        return [process_behind(socket)]
+    except AttachError as error:
+        raise CommandError(error.message, hint=error.hint) from None
 
 
 def processes(named: Sequence[int], *, children: bool, everything: bool, needed: bool = True) -> list[int]:

@@ -8,7 +8,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agraph.reduction import VERDICTS
+from agraph.reduction import VERDICTS, how_sure
 from agraph_cli.analysis.names import is_machinery, listed, plural
 from agraph_cli.analysis.survey import survey
 from agraph_cli.report.findings import below_orphans
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from agraph import Node
     from agraph.reduction import Hop
-    from agraph_cli.analysis.model import Analysis, Deadlock, Orphan, SnapshotAnalysis
+    from agraph_cli.analysis.model import Analysis, Deadlock, History, Orphan, SnapshotAnalysis
+    from agraph_cli.analysis.survey import Survey
     from agraph_cli.report.style import Role, Style
 
 ROLES: dict[str, Role] = {"certain": "bad", "possible": "warn", "stalled": "warn", "live": "good"}
@@ -143,11 +144,7 @@ def _ring(deadlock: Deadlock, told: Sequence[Hop], say: Sentences) -> list[str]:
 
 
 def _how_sure(deadlock: Deadlock, style: Style) -> Iterator[str]:
-    sure = {
-        "certain": "certain. Each of these waits was read from the interpreter. It is a deadlock if",
-        "possible": "possible. It is a deadlock if",
-        "stalled": "stalled. A timeout ends it; nothing moves as long as",
-    }[deadlock.certainty]
+    sure = how_sure(deadlock.certainty, deadlock.hops[:_MOST_HOPS])
     yield f"  {style.paint('How sure', 'strong')}: {sure}"
     yield from style.some([f"    - {clean(sentence)}" for sentence in deadlock.assumptions], "    ")
 
@@ -191,12 +188,18 @@ def stack_lines(one: SnapshotAnalysis, node: Node, style: Style) -> list[str]:
 
 
 def _blocked_behind(deadlock: Deadlock, say: Sentences) -> Iterator[str]:
-    count = len(deadlock.behind)
-    if count:
-        limit = count if say.style.limit is None else say.style.limit
-        names = ", ".join(say.label(node) for node in deadlock.behind[:limit])
-        more = f" {say.style.ellipsis} and {count - limit} more (--all lists them)" if count > limit else ""
-        yield from _wrapped(f"Blocked behind ({count})", f"{names}{more}", say.style, "  ")
+    for title, tasks in (
+        ("Blocked behind", deadlock.behind),
+        ("Behind it until a timeout", deadlock.behind_until_timeout),
+    ):
+        count = len(tasks)
+        if count:
+            limit = count if say.style.limit is None else say.style.limit
+            names = ", ".join(say.label(node) for node in tasks[:limit])
+            more = (
+                f" {say.style.ellipsis} and {count - limit} more (--all lists them)" if count > limit else ""
+            )
+            yield from _wrapped(f"{title} ({count})", f"{names}{more}", say.style, "  ")
     if deadlock.frees > 1:
         yield f"  Best cut: {say.label(deadlock.cut)}; were it free, {deadlock.frees} tasks could go on"
 
@@ -210,24 +213,29 @@ def _wrapped(title: str, text: str, style: Style, hang: str = "") -> Iterator[st
 
 def _besides(analysis: Analysis, style: Style) -> Iterator[str]:
     if len(analysis.snapshots) == 1:
-        yield from _beside(analysis.snapshots[0], style)
+        yield from _beside(analysis.snapshots[0], style, alone=True)
         return
     # Of several, those are worth a look that have no deadlock to show and yet are not all live.
     earlier = {id(one.graph) for history in analysis.histories for one in history.snapshots[:-1]}
     if analysis.across and analysis.across.one.deadlocks:
         earlier |= {id(one.graph) for one in analysis.across.parts}  # told above
+    histories = {id(history.last.graph): history for history in analysis.histories}
     found = [
         one
         for one in analysis.snapshots
-        if one.verdict != "live" and not one.deadlocks and id(one.graph) not in earlier
+        if (one.verdict != "live" or id(one.graph) in histories)
+        and not one.deadlocks
+        and id(one.graph) not in earlier
     ]
     for one in found[: style.limit]:
         yield style.paint(f"In {_name(one, style)}:", "strong")
-        yield from _beside(one, style)
+        yield from _beside(one, style, histories.get(id(one.graph)))
     yield from _not_shown(len(found), "like these", style)
 
 
-def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
+def _beside(
+    one: SnapshotAnalysis, style: Style, history: History | None = None, *, alone: bool = False
+) -> Iterator[str]:
     """What else there is to say of a snapshot: waits for the unknown, and the look over it."""
     say = Sentences(one, style)
     if not one.deadlocks:
@@ -240,7 +248,7 @@ def _beside(one: SnapshotAnalysis, style: Style) -> Iterator[str]:
         yield from below_orphans(open_ended, rows, style, "    ")
         yield ""
     if not one.deadlocks:
-        yield from _look_over(one, say)
+        yield from _look_over(one, say, history, alone=alone)
 
 
 def no_deadlock(one: SnapshotAnalysis) -> str:
@@ -268,12 +276,27 @@ def _orphan(say: Sentences, orphan: Orphan) -> tuple[str, str]:
     return f"{say.label(orphan.node)}{why}{waits}", place
 
 
-def _look_over(one: SnapshotAnalysis, say: Sentences) -> Iterator[str]:
-    found = survey(one)
-    rows: list[tuple[str, str, str]] = []
+def _longest_wait(
+    found: Survey, say: Sentences, history: History | None, *, alone: bool
+) -> Iterator[tuple[str, str]]:
+    """Which wait is the longest, and its place. No snapshot of asyncio tells when a wait began."""
     if found.longest:
         node, age = found.longest
-        rows.append(("longest wait", f"{say.label(node)}, {seconds(age)}", say.place(node)))
+        yield f"{say.label(node)}, {seconds(age)}", say.place(node)
+    elif history is not None:
+        still = [node for node, _ in history.still if node.need]
+        if still:
+            among = f"{len(still)}, among them " if len(still) > 1 else ""
+            yield f"{among}{say.label(still[0])}, {seconds(history.seconds)} at least", say.place(still[0])
+    elif alone and found.waiting:
+        yield "not known from one snapshot: capture again, and give both", ""
+
+
+def _look_over(
+    one: SnapshotAnalysis, say: Sentences, history: History | None, *, alone: bool
+) -> Iterator[str]:
+    found = survey(one)
+    rows = [("longest wait", *row) for row in _longest_wait(found, say, history, alone=alone)]
     if found.fan_in and found.fan_in[1] > 1:
         node, count = found.fan_in
         rows.append(("largest fan-in", f"{count} wait for {say.label(node)}", ""))

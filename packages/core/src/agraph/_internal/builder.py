@@ -8,7 +8,7 @@ from agraph._internal.model import Edge, Node
 from agraph._internal.sites import Sites
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Collection, Hashable
 
     from agraph._internal.model import Confidence, EdgeKind, NodeKind
 
@@ -98,6 +98,14 @@ class Builder:
         self.leading.add(waiter)
         if kind == "held_by":
             self.holders.setdefault(waiter, []).append(awaited)
+
+    def drop_holders(self, numbers: Collection[int]) -> None:
+        """Take back who holds some locks, semaphores or resources."""
+        self.edges[:] = [edge for edge in self.edges if edge.kind != "held_by" or edge.waiter not in numbers]
+        for number in numbers:
+            for holder in self.holders.pop(number, ()):
+                self.waiters[holder].remove(number)
+            self.leading.discard(number)
 
     def error(self, sentence: str) -> None:
         """Note what could not be read; beyond a bound only that there is more."""

@@ -12,6 +12,7 @@ from agraph._internal import threads, withs
 from agraph._internal.acquired import infer_holders
 from agraph._internal.builder import Builder
 from agraph._internal.discover import find_loops, find_tasks, uvloop_of
+from agraph._internal.done_callbacks import note_callbacks
 from agraph._internal.futures import still_waits
 from agraph._internal.groups import note_parents
 from agraph._internal.handles import note_releases
@@ -85,7 +86,7 @@ def _ended(snapshot: Snapshot, busy: float) -> Snapshot:
 _AT_ONCE = 512
 _UNKNOWN = (() if withs.works() else ("holders",)) + threads.UNKNOWN
 # Steps that only ever find somebody who frees a task after all: they run whatever the time.
-_WEAKENING = frozenset({"holders", "handles", "groups"})
+_WEAKENING = frozenset({"holders", "handles", "groups", "callbacks"})
 # Steps without which less is known, but nothing is taken for certain that is not. What others could not read,
 # such as a deadline, might free any task.
 _ADDING = frozenset({"resources", "acquires", "spans", "names", "locals", "structural", "parties"})
@@ -143,6 +144,7 @@ class _Work:
             self._try("acquires", infer_holders, self.builder, self._resources, facts)
             self._try("resources", holdings.connect, facts)
             self._try("groups", note_parents, self.builder, facts)
+            self._try("callbacks", note_callbacks, self.builder, facts)
             self._try("spans", note_spans, self.builder, facts)
             self._unnamed += self._try("names", name_resources, self.builder, self._resources, facts) or ()
             if self._with_locals:

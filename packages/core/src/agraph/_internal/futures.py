@@ -72,7 +72,7 @@ def with_callbacks(tasks: Iterable[Any]) -> Called:
         if callbacks:
             first = callbacks[0][0]
             wakes = type(first) is types.BuiltinMethodType and type(first.__self__) is C_TASK
-            if not wakes or len(callbacks) > 1:
+            if not wakes or len(callbacks) > 1 or first.__name__ == "cancel":  # type: ignore[union-attr]
                 found.append((position, callbacks))
     return found
 

@@ -5,6 +5,9 @@ They free nobody, so what only their frames lead to is freed by nobody: prove_he
 What somebody else can reach is open after all, so tasks that wait for it are not stuck, and so on until
 nothing changes. The result is the greatest set for which the assumption holds. (The idea is that of GOLF for
 Go, which marks from the roots; here no root needs to be known.)
+
+Tasks that are stuck whatever is open are looked at as well: one that nobody holds is collected one day, and
+what it holds goes to somebody else.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import Counter
 from dataclasses import replace
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.discover import frames_of
@@ -28,12 +33,13 @@ if TYPE_CHECKING:
 
     from agraph._internal.model import Snapshot
 
+_LOOSE = "nobody keeps it: once it is collected, it gives back what it holds"
 _KINDS = frozenset({"event", "condition", "queue", "barrier", "future", "semaphore", "lock"})
 MAX_SECONDS = 5.0
 
 
 def proved(snapshot: Snapshot, tasks: list[object], seconds: float | None) -> Snapshot:
-    """Close what only stuck tasks can reach.
+    """Close what only stuck tasks can reach, and open stuck tasks that nobody keeps.
 
     Args:
         snapshot: A snapshot of this process, just taken.
@@ -41,8 +47,9 @@ def proved(snapshot: Snapshot, tasks: list[object], seconds: float | None) -> Sn
         seconds: How long it may take at most; None for `MAX_SECONDS`.
 
     Returns:
-        The snapshot with the nodes closed that were proved to be. What was not looked at is said in
-        `Capture.cut`; that this interpreter does not allow a proof, in `Capture.unknown`.
+        The snapshot with the nodes closed that were proved to be, and the stuck tasks marked that stay. What
+        was not looked at is said in `Capture.cut`; that this interpreter does not allow a proof, in
+        `Capture.unknown`.
     """
     deadline = time.monotonic() + min(MAX_SECONDS, MAX_SECONDS if seconds is None else seconds)
     if not snapshot.capture.consistent:
@@ -51,15 +58,17 @@ def proved(snapshot: Snapshot, tasks: list[object], seconds: float | None) -> Sn
         return _noted(snapshot, unknown=(*snapshot.capture.unknown, "proof"))
     search = _Search(snapshot)
     search.reduce()
-    if not search.closed:
+    if not search.stuck:
         return snapshot
     stuck = [task for task in tasks if key_of(task) in search.stuck]
     tasks.clear()
-    if not search.verify(stuck, deadline):
+    in_time = search.verify(stuck, deadline)
+    snapshot = _opened(snapshot, search.loose)
+    if not in_time:
         return _cut(snapshot, "proof: the time was up")
     if search.exhausted:
         snapshot = _cut(snapshot, "proof: the stuck tasks lead to more objects than were looked at")
-    return closed(snapshot, search.closed, "heap")
+    return _marked(closed(snapshot, search.closed, "heap"), set(search.stuck.values()), "kept")
 
 
 def all_closed(snapshot: Snapshot) -> Snapshot:
@@ -82,6 +91,8 @@ def all_closed(snapshot: Snapshot) -> Snapshot:
 def closed(snapshot: Snapshot, numbers: Collection[int], how: str) -> Snapshot:
     """A snapshot in which some nodes are closed, and say how that was proved.
 
+    Their edges stay what they are: who is meant by one that was inferred was not proved.
+
     Args:
         snapshot: The snapshot.
         numbers: The ids of the nodes.
@@ -90,12 +101,23 @@ def closed(snapshot: Snapshot, numbers: Collection[int], how: str) -> Snapshot:
     Returns:
         The new snapshot.
     """
-    assumed = _assumed(snapshot, numbers, ())
+    nodes = (node._replace(open="") if node.id in numbers else node for node in snapshot.nodes)
+    return _marked(replace(snapshot, nodes=tuple(nodes)), numbers, how)
+
+
+def _marked(snapshot: Snapshot, numbers: Collection[int], how: str) -> Snapshot:
+    """Say of some nodes how something was proved."""
     nodes = (
         node._replace(detail={**(node.detail or {}), "proved": how}) if node.id in numbers else node
-        for node in assumed.nodes
+        for node in snapshot.nodes
     )
-    return replace(assumed, nodes=tuple(nodes))
+    return replace(snapshot, nodes=tuple(nodes))
+
+
+def _opened(snapshot: Snapshot, tasks: Collection[int]) -> Snapshot:
+    """Say of some tasks that nobody keeps them."""
+    nodes = (node._replace(open=node.open or _LOOSE) if node.id in tasks else node for node in snapshot.nodes)
+    return replace(snapshot, nodes=tuple(nodes))
 
 
 def _cut(snapshot: Snapshot, sentence: str) -> Snapshot:
@@ -111,7 +133,8 @@ class _Search:
 
     Attributes:
         closed: The ids of the nodes.
-        stuck: The keys of the tasks.
+        stuck: The ids of the tasks, by key.
+        loose: The ids of the tasks that nobody holds and whose end may free others.
         exhausted: Whether there is more than was looked at.
     """
 
@@ -130,6 +153,7 @@ class _Search:
         }
         self._waiting = self._tasks_waiting()
         self.stuck: dict[int, int] = {}
+        self.loose: set[int] = set()
         self.exhausted = False
 
     def reduce(self) -> None:
@@ -153,18 +177,20 @@ class _Search:
         Returns:
             Whether it came to an end in time.
         """
-        roots = _held_by_stacks()
-        heap = Heap(tasks, deadline)
+        roots, shown = _held_by_stacks()
+        heap = Heap(tasks, deadline, shown)
         self.exhausted = heap.exhausted
         # Whoever waited before that and does so still was waiting at that instant.
         waiters = {id(task): id(waiter_of(task)) for task in tasks if self._waits_still(task)}
         frees = freeing(heap, tasks, self._tasks_wanting())
-        while self.closed:
+        garbage = heap.collectable(roots) & frees
+        self.loose = {number for key, number in self.stuck.items() if id_of_key(key) in garbage}
+        while self.stuck:
             if time.monotonic() > deadline:
                 return False
             stuck = {id_of_key(key) for key in self.stuck} & waiters.keys()
             reachable = heap.reachable(stuck)
-            held = roots | ((stuck & reachable) - frees)
+            held = roots | (stuck - frees)
             kept = heap.kept(held, stuck, reachable) - heap.cancellable(stuck, reachable)
             loose = {number for key, number in self.stuck.items() if id_of_key(key) not in kept}
             opened = {number for number in self.closed if not self._is_safe(number, heap, reachable, waiters)}
@@ -207,8 +233,9 @@ class _Search:
 
 
 def _inferred(snapshot: Snapshot) -> set[int]:
-    """The ids of the nodes with an edge that was inferred."""
-    return {edge.waiter for edge in snapshot.edges if edge.confidence == "probable"}
+    """The ids of the nodes with an edge that was inferred, those aside that were proved to need it."""
+    found = {edge.waiter for edge in snapshot.edges if edge.confidence == "probable"}
+    return found - {node.id for node in snapshot.nodes if (node.detail or {}).get("proved")}
 
 
 def _assumed(snapshot: Snapshot, closed: Collection[int], free: Collection[int]) -> Snapshot:
@@ -223,16 +250,26 @@ def _assumed(snapshot: Snapshot, closed: Collection[int], free: Collection[int])
     return replace(snapshot, nodes=tuple(nodes), edges=tuple(edges))
 
 
-def _held_by_stacks() -> set[int]:
-    """The `id` of the task that each running loop was started with: its thread holds it until it is done."""
+def _held_by_stacks() -> tuple[set[int], Counter[int]]:
+    """What the frames of threads have that wait until their loop is done, and do nothing else.
+
+    Returns:
+        The `id` of the task that each running loop was started with, which stays until it is done. And the
+        `id` of each coroutine in a variable of such a frame, as often as there is one.
+    """
     found: set[int] = set()
+    shown: Counter[int] = Counter()
     for top in sys._current_frames().values():
+        waits = False
         for frame in frames_of(top):
             name = _STARTERS.get(frame.f_code)
+            waits = waits or name is not None
+            values = live_locals(frame) if waits else {}
             if name is not None:
-                found.add(id(live_locals(frame).get(name)))
+                found.add(id(values.get(name)))
+            shown.update(id(value) for value in values.values() if type(value) is CoroutineType)
     del top, frame  # one of them is the frame of this very call: it would keep itself alive, and its callers
-    return found
+    return found, shown
 
 
 # The function, and its variable that has the task.

@@ -70,13 +70,14 @@ class Heap:
         exhausted: Whether there is more than was looked at.
     """
 
-    def __init__(self, tasks: list[object], deadline: float) -> None:
+    def __init__(self, tasks: list[object], deadline: float, shown: Mapping[int, int]) -> None:
         """Collect and read.
 
         Args:
             tasks: The tasks that may turn out to be stuck. This list is accounted for; apart from it the
                 caller has no reference to an object of the application.
             deadline: When to stop collecting, on the monotonic clock.
+            shown: By the `id` of a coroutine, how many references to it do not matter.
         """
         self.exhausted = False
         self._things: list[Any] = []
@@ -86,7 +87,7 @@ class Heap:
         self._add(tasks)
         self._first = len(self._things)
         self._collect(tasks, deadline)
-        self._read()
+        self._read(shown)
 
     def __contains__(self, thing_id: int) -> bool:
         """Whether an object, by its `id`, was looked at."""
@@ -135,7 +136,7 @@ class Heap:
                 self._add(reference)
             self._weak.append((known[id(reference)], position))
 
-    def _read(self) -> None:
+    def _read(self, shown: Mapping[int, int]) -> None:
         """Read all counts and references at one instant."""
         things = self._things
         counts, inside, weak = read_at_once(things)
@@ -150,12 +151,20 @@ class Heap:
         counted_weak = Counter(target for _reference, target in self._weak)
         base = base_count()
         # An async generator that runs is known, weakly, to its loop, and cannot be closed while it runs.
-        self._reached = [
+        self._held = [position for position, count in enumerate(counts) if count - base != found[position]]
+        self._reached = self._held + [
             position
-            for position, count in enumerate(counts)
-            if count - base != found[position]
-            or (weak[position] != counted_weak[position] and not _runs(things[position]))
+            for position, number in enumerate(weak)
+            if number != counted_weak[position] and not _runs(things[position])
         ]
+        # An argument may borrow from its caller since 3.14: then there are fewer references than variables.
+        held = {at for at in self._held if counts[at] - base - found[at] > shown.get(id(things[at]), 0)}
+        self._shown = {
+            coroutine
+            for coroutine in itertools.chain(*self._owned.values())
+            if coroutine in held
+            or any(at in held and _is_frame(things[at]) for at in self._inside[coroutine])
+        }
         self._acting = [position for position, thing in enumerate(things) if _acts(thing)]
         self._weak_of: dict[int, list[int]] = {}
         for reference, target in self._weak:
@@ -178,7 +187,11 @@ class Heap:
         found = bytearray(len(things))
         # Whatever is a task and not stuck runs one day, however few refer to it.
         acting = [position for position in self._acting if position not in barriers]
-        ahead = [position for position in (*self._reached, *acting) if position >= self._first]
+        # And `asyncio.all_tasks` has every task, also where no reference tells (since 3.14, of C tasks).
+        ahead = [position for position in (*self._reached, *acting, *behind) if position >= self._first]
+        # Whoever has a coroutine or its frame, as that of a traceback, gets at its variables.
+        ahead += self._shown
+        barriers = barriers - self._shown
         for position in ahead:
             found[position] = 1
         while ahead:
@@ -219,6 +232,26 @@ class Heap:
                     seen.add(target)
                     ahead.append(target)
         return {id(things[position]) for position in seen if id(things[position]) in stuck}
+
+    def collectable(self, roots: Iterable[int]) -> set[int]:
+        """The tasks that nobody holds: the collector may end them any time.
+
+        Args:
+            roots: As of `kept`.
+
+        Returns:
+            The `id` of each of the tasks that this was made with.
+        """
+        own = set(self._owned).union(*self._owned.values())
+        acting = (position for position in self._acting if position not in own)
+        held = (self._at[root] for root in roots if root in self._at)
+        seen = {position for position in (*self._held, *acting, *held) if position >= self._first}
+        ahead = list(seen)
+        while ahead:
+            further = [target for target in self._inside[ahead.pop()] if target not in seen]
+            seen.update(further)
+            ahead += further
+        return {id(self._things[position]) for position in self._owned if position not in seen}
 
     def things(self) -> Iterator[object]:
         """All objects that were looked at."""
@@ -321,6 +354,10 @@ def _is_scope(kind: type) -> bool:
     if issubclass(kind, (asyncio.Timeout, asyncio.TaskGroup)):
         return True
     return any(_type_name(base) in ("CancelScope", "TaskGroup") for base in type_mro(kind))
+
+
+def _is_frame(thing: object) -> bool:
+    return type(thing) is types.FrameType
 
 
 def _runs(thing: object) -> bool:

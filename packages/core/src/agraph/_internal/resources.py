@@ -196,19 +196,24 @@ class Resources:
     def hand_over(self, *, every_holder_is_known: bool) -> None:
         """Say what the holders that were found mean, once all of them are.
 
-        A lock that nobody holds was released, and the first in its queue is about to wake up. A semaphore
-        has as many holders as it was taken times; when some are not known, somebody else may release it.
+        A lock that is not locked was released, even inside of the block that took it, and the first in its
+        queue is about to wake up. A semaphore has as many holders as it was taken times; when some are not
+        known, somebody else may release it.
 
         Args:
             every_holder_is_known: Whether all tasks could be read, and all of their open blocks.
         """
         holders = self._builder.holders
+        released: set[int] = set()
         for number, part in self.waited.items():
-            if part.kind == "lock" and number not in holders and not _is_locked(part.owner):
+            if part.kind == "lock" and not _is_locked(part.owner):
                 self._builder.change(number, state="handoff", need=0, open="")
+                released.add(number)
             elif part.kind == "semaphore":
                 unknown = not every_holder_is_known or _times_taken(part.owner) != self._sure.get(number, 0)
                 self._builder.change(number, open=_OPEN["semaphore"] if unknown else "")
+        if not released.isdisjoint(holders):
+            self._builder.drop_holders(released)
 
 
 def _times_taken(semaphore: object) -> int | None:

@@ -8,6 +8,7 @@ from agraph._internal.model import Site
 from agraph._internal.withs import Blocks, blocks_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, FrameType
 
 
@@ -46,6 +47,14 @@ class Sites:
         if index == len(self.sites):
             self.sites.append(site)
         return index
+
+    def stacks_with(self, test: Callable[[CodeType], bool]) -> set[int]:
+        """The indices of the stacks with a frame whose code passes a test, which is asked once of each."""
+        passed = {key: test(code) for key, code in {id(code): code for code in self._codes}.items()}
+        places = {site for (key, _), (site, _) in self._of_instruction.items() if passed[key]}
+        return (
+            {at for at, stack in enumerate(self.stacks) if not places.isdisjoint(stack)} if places else set()
+        )
 
     def stack(self, places: tuple[int, ...]) -> int | None:
         """The index of a stack, given innermost first; None for an empty one."""

@@ -10,7 +10,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from agraph._internal.reduction.assumptions import assumptions
+from agraph._internal.reduction.assumptions import assumptions, how_sure
 from agraph._internal.reduction.judge import judge
 from agraph._internal.reduction.names import Labels, listed, plural, user_site
 from agraph._internal.reduction.verdict import VERDICTS
@@ -30,11 +30,6 @@ _MAX_FRAMES = 20
 _MAX_CHARACTERS = 300
 
 _ACTORS = {"task", "thread"}
-_SURE = {
-    "certain": "certain. Each of these waits was read from the interpreter. It is a deadlock if",
-    "possible": "possible. It is a deadlock if",
-    "stalled": "stalled. A timeout ends it; nothing moves as long as",
-}
 
 
 def format_snapshot(snapshot: Snapshot, limit: int | None = 50) -> Iterator[str]:
@@ -99,7 +94,7 @@ class _Text:
 
     def _deadlock(self, one: Stuck) -> Iterator[str]:
         yield from self._cycle(one)
-        yield f"  How sure: {_SURE[one.certainty]}"
+        yield f"  How sure: {how_sure(one.certainty, one.cycle[:_MAX_STEPS])}"
         sentences = assumptions(self.snapshot, self.label, one.members, one.cycle, one.certainty)
         shown = list(islice(sentences, _MAX_ASSUMPTIONS + 1))
         yield from (f"    - {plain(sentence)}" for sentence in shown[:_MAX_ASSUMPTIONS])

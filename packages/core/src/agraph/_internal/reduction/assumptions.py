@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import children_in
 from agraph._internal.reduction.names import Labels, listed
-from agraph._internal.reduction.picked import notable
+from agraph._internal.reduction.picked import FEW, notable, only
 from agraph._internal.rows import has_inferred, of_kind, waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agraph._internal.model import Node, Snapshot
     from agraph._internal.reduction.cycles import Hop
@@ -48,8 +49,29 @@ def assumptions(
     closed = [label(node) for node in told if node.kind in _HELD and not node.open and not _proof(node)]
     if closed:
         verb, them = ("is", "it") if len(closed) == 1 else ("are", "them")
-        yield f"{listed(closed)} {verb} released only by the tasks recorded as holding {them}"
+        yield f"{listed(closed)} {verb} released only by the {_holders(hops)} recorded as holding {them}"
+    yield from _kept(members, told)
     yield "no other task, thread or signal handler cancels these tasks or sets what they wait for"
+
+
+def how_sure(certainty: Verdict, hops: Iterable[Hop]) -> str:
+    """How sure a verdict is, in words that what it rests on follows.
+
+    Args:
+        certainty: The verdict of the core.
+        hops: The waits that are told.
+
+    Returns:
+        A sentence, and the beginning of the next.
+    """
+    if certainty == "possible":
+        return "possible. It is a deadlock if"
+    if certainty == "stalled":
+        return "stalled. A timeout ends it; nothing moves as long as"
+    proved = ""
+    if any(hop.edge is not None and hop.edge.confidence == "probable" for hop in hops):
+        proved = " or, where inferred, proved"
+    return f"certain. Each of these waits was read from the interpreter{proved}. It is a deadlock if"
 
 
 def _one_moment(snapshot: Snapshot) -> Iterator[str]:
@@ -80,6 +102,20 @@ def _proved(label: Labels, members: Sequence[Node]) -> Iterator[str]:
         )
 
 
+def _kept(members: Sequence[Node], told: Sequence[Node]) -> Iterator[str]:
+    proofs = [_proof(node) for node in told]
+    # In an idle loop nothing is collected, and what was proved to stay need not be assumed.
+    if "idle" not in proofs and proofs.count("kept") < len(only(members, {"task"})):
+        yield "somebody keeps a reference to these tasks: one that is collected gives back what it holds"
+
+
+def _holders(hops: Sequence[Hop]) -> str:
+    """Whether tasks or threads hold what is held; of very many waits some tell."""
+    holders = (hop.awaited.kind for hop in islice(hops, FEW) if hop.edge and hop.edge.kind == "held_by")
+    kinds = {kind for kind in holders if kind in ("task", "thread")} or {"task"}
+    return " and ".join(f"{kind}s" for kind in sorted(kinds))
+
+
 def _proof(node: Node) -> object:
     return (node.detail or {}).get("proved")
 
@@ -91,7 +127,7 @@ def _escapes(label: Labels, members: Sequence[Node], hops: Sequence[Hop]) -> Ite
         if node.exc:
             yield f"nothing that {label(node)} waits for raises an exception, which would free it"
     for hop in hops:
-        if hop.edge is not None and hop.edge.confidence == "probable":
+        if hop.edge is not None and hop.edge.confidence == "probable" and not _proof(hop.waiter):
             ends = f"{label(hop.waiter)} does depend on {label(hop.awaited)}"
             yield f"{ends}, which was inferred and not read"
 
@@ -117,7 +153,14 @@ def _parents(snapshot: Snapshot, label: Labels, members: Sequence[Node]) -> Iter
         elif ends and other.id in among and node.id not in among:
             failing.setdefault(parent, []).append(label(node))
     for parent, names in children.items():
-        yield f"{label(snapshot.nodes[parent])} neither ends nor fails, which would cancel {listed(names)}"
+        node = snapshot.nodes[parent]
+        if (node.detail or {}).get("made_by") == "callback":
+            name = f"{node.name} " if node.name else ""
+            yield f"the done callback {name}is not called, or does not cancel {listed(names)}"
+        elif (node.detail or {}).get("made_by") == "timed":
+            yield f"{node.name}, which is on a timer, does not cancel {listed(names)} when it goes on"
+        else:
+            yield f"{label(node)} neither ends nor fails, which would cancel {listed(names)}"
     for parent, names in failing.items():
         none = f"{listed(names)} does not fail" if len(names) == 1 else f"none of {listed(names)} fails"
         yield f"{none}, which would cancel {label(snapshot.nodes[parent])}"

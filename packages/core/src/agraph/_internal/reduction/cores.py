@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from itertools import accumulate, compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
+from agraph._internal.reduction.bystanders import bystanders
 from agraph._internal.reduction.components import components, connected
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
         levels: How firmly each node is stuck.
 
     Returns:
-        The residue; a node that is stuck only because of a firmer one is not in it.
+        The residue; a node that is stuck only because of a firmer one is not in it, nor is a guess that says
+        nothing (bystanders.py).
     """
     own = levels.own
     nodes = array("q", compress(range(len(own)), own))
@@ -119,6 +121,10 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
                     waiter.append(task)
                     awaited.append(loop)
                     loop_of[task] = loop
+        left_out = bystanders(graph, waiter, awaited)
+        if left_out:
+            kept = [pair for pair in zip(waiter, awaited, strict=True) if pair not in left_out]
+            waiter, awaited = array("q", [by for by, _ in kept]), array("q", [node for _, node in kept])
     return Residue(Successors(nodes, waiter, awaited), loop_of)
 
 
@@ -272,3 +278,17 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
                 owner.append(number)
             behind[number] += [by for by in dict.fromkeys(more) if graph.is_task[by]]
     return behind
+
+
+def until_timeout(levels: Levels, core: Core, behind: Sequence[int]) -> list[int]:
+    """Those of the tasks behind a core that a timeout frees, although it does not free the core.
+
+    Args:
+        levels: How firmly each node is stuck.
+        core: The core.
+        behind: Its tasks, as `blocked_behind` returns them.
+
+    Returns:
+        Their positions, in order.
+    """
+    return [task for task in behind if levels.level[task] == 1] if core.level > 1 else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from agraph._internal.reduction.cores import blocked_behind, cores, residue
+from agraph._internal.reduction.cores import blocked_behind, cores, residue, until_timeout
 from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build
 from agraph._internal.reduction.picked import only, pick
@@ -13,7 +13,7 @@ from agraph._internal.reduction.verdict import VERDICTS, Verdict, certainty, ran
 from agraph._internal.rows import of_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from agraph._internal.model import Node, Snapshot
     from agraph._internal.reduction.cores import Core
@@ -27,7 +27,7 @@ class Stuck(NamedTuple):
         certainty: `certain`, `possible` or `stalled`.
         members: The nodes of the core, by name.
         cycle: A shortest cycle in it; for a node that nobody can free, the one step that leads to it.
-        behind: Tasks that are stuck because of it, nearest first.
+        behind: Tasks that are stuck because of it, nearest first, and that no timeout frees before it.
     """
 
     certainty: Verdict
@@ -112,12 +112,17 @@ def _deadlocks(graph: WaitGraph, found: Levels) -> tuple[Stuck, ...]:
             certainty(graph.snapshot, core.level),
             pick(graph.snapshot.nodes, steps.members(core)),
             steps.cycle(core),
-            pick(graph.snapshot.nodes, tasks),
+            pick(graph.snapshot.nodes, _without(tasks, until_timeout(found, core, tasks))),
         )
         for core, tasks in zip(all_cores, blocked_behind(graph, found, all_cores), strict=True)
         if is_deadlock(graph.snapshot, core)
     ]
     return tuple(sorted(deadlocks, key=_worst_first))
+
+
+def _without(tasks: Sequence[int], some: Collection[int]) -> Sequence[int]:
+    left_out = set(some)
+    return [task for task in tasks if task not in left_out] if left_out else tasks
 
 
 def _worst_first(one: Stuck) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.cancel import Cancellation
 from agraph._internal.reduction.graph import beyond_edges
-from agraph._internal.rows import column, edge_column, has_inferred, set_in
+from agraph._internal.rows import column, edge_column, has_inferred, set_in, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,5 +180,7 @@ def _with_unknown_party(graph: WaitGraph, live: Sequence[int]) -> list[int]:
     found = {*set_in(nodes, "open"), *beyond_edges(graph, live)}
     if has_inferred(edges):
         words = edge_column(edges, "confidence", graph.source)
-        found.update(by for by, word in zip(graph.waiter, words, strict=True) if word == "probable")
+        inferred = {by for by, word in zip(graph.waiter, words, strict=True) if word == "probable"}
+        # Whoever else might free one that was proved to be closed is stuck as well.
+        found |= inferred - {at for at, detail in values_in(nodes, "detail", "proved") if "proved" in detail}
     return sorted(found)
