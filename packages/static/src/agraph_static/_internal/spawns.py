@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.arguments import bound_arguments
 from agraph_static._internal.expressions import is_queue_get
-from agraph_static._internal.flow import Value, bound_arguments
+from agraph_static._internal.flow import Value
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.tree import dotted, walk
 
