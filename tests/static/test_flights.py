@@ -147,6 +147,33 @@ def test_an_event_that_time_or_others_set_is_none(work: str, more: str):
     assert found(CLEARED.format(work=work, more=more)) == []
 
 
+SESSION = """\
+import asyncio
+from dataclasses import dataclass, field
+
+@dataclass
+class Session:
+    idle: asyncio.Event = field(default_factory=make_event)
+
+async def run(session: Session):
+    await session.idle.wait()
+    session.idle.clear()
+    try:
+        await session.work()
+    finally:
+        session.idle.set()
+"""
+
+
+def test_an_attribute_that_is_said_to_be_an_event_is_one():
+    assert found(SESSION) == [(10, "AG108")]
+
+
+def test_an_event_that_is_handed_in_has_other_setters():
+    handed = "    def __init__(self, idle: asyncio.Event):\n        self.idle: asyncio.Event = idle"
+    assert found(SESSION.replace("    idle: asyncio.Event = field(default_factory=make_event)", handed)) == []
+
+
 CLOSE = """\
 import asyncio
 

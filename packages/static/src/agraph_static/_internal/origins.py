@@ -59,10 +59,18 @@ class Origins:
                 found |= self._of_value(value.node, hops - 1)
             for member in self.flow.members(place):
                 found |= self._of_parameter(member, hops)
+        if "param" not in found and self._is_annotated_event(place):
+            found.add("event")  # an attribute; who hands one in may set it
         found.discard("none")
         if self.flow.root(place) in self._of_threads:
             found = found - {"future", "unknown"} | {"thread"}
         return found or {"unknown"}
+
+    def _is_annotated_event(self, place: Place) -> bool:
+        """Whether an attribute is said to be an event, as of a dataclass that is made elsewhere."""
+        written = self.flow.annotations.get(self.flow.root(place), ()) if place[0] == "s" else ()
+        names = [self.module.code(one).removesuffix("| None").strip() for one in written]
+        return any(words.PRIMITIVES.get(self.module.qualify(one)) == "event" for one in names)
 
     @cached_property
     def _of_threads(self) -> set[Place]:
@@ -141,7 +149,7 @@ class Origins:
         primitive = words.PRIMITIVES.get(qualified) or _relative_primitive(qualified)
         if primitive is not None:
             return primitive
-        if name == "Event" and self._is_event_of_asyncio(path, qualified):
+        if name == "Event" and not node.args and self._is_event_of_asyncio(path, qualified):
             return "event"
         if name in ("Future", "_GatheringFuture"):
             return "thread" if qualified.startswith("concurrent.") else "future"
