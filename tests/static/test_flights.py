@@ -140,8 +140,9 @@ def test_an_event_that_one_caller_clears_and_sets_is_a_flight():
         ("asyncio.sleep(1)", ""),
         ("self._ask()", "\n    def resume(self):\n        self._idle.set()"),
         ("self._ask()", "\n    def resume(self, loop):\n        loop.call_soon(self._idle.set)"),
+        ("self._ask(self._idle)", ""),
     ],
-    ids=["only sleeps", "is set elsewhere", "is set by a callback"],
+    ids=["only sleeps", "is set elsewhere", "is set by a callback", "is handed on"],
 )
 def test_an_event_that_time_or_others_set_is_none(work: str, more: str):
     assert found(CLEARED.format(work=work, more=more)) == []

@@ -134,12 +134,25 @@ def test_an_event_that_only_the_task_sets_is_the_task_s(changed: dict[str, str])
     [
         {"more": "\n    def abort(self):\n        self._closed.set()"},
         {"more": "\n    def reopen(self):\n        self._closed.clear()"},
+        {"more": "\n    def handle(self, loop):\n        loop.add_signal_handler(2, self._closed.set)"},
+        {"more": "\n    def handle(self):\n        self.on_close = self._closed.set"},
+        {"more": "\n    def handle(self):\n        self.worker = Worker(self._closed)"},
         {"work": "asyncio.sleep(1)"},
         {"work": "self.app(self.stop)", "more": "\n    def stop(self):\n        self._closed.set()"},
         {"imported": "from threading import Event", "event": "Event"},
         {"imported": "from anyio import Event", "event": "Event"},
     ],
-    ids=["set elsewhere", "cleared later", "only sleeps", "handed on as a callback", "a thread's", "anyio's"],
+    ids=[
+        "set elsewhere",
+        "cleared later",
+        "set by a signal",
+        "set by who has the method",
+        "handed to another",
+        "only sleeps",
+        "set by a callback of the work",
+        "a thread's",
+        "anyio's",
+    ],
 )
 def test_an_event_that_others_may_set_is_nobody_s(changed: dict[str, str]):
     assert found(CLOSED.format(**{**PLAIN, **changed})) == []

@@ -91,6 +91,13 @@ class Context:
         return task_groups(self)
 
     @cached_property
+    def loose_setters(self) -> list[tuple[cst.BaseExpression, Function]]:
+        """What stands before `.set` and the like where it is not called."""
+        from agraph_static._internal.hands import loose_setters  # noqa: PLC0415 - imported when first needed
+
+        return loose_setters(self)
+
+    @cached_property
     def locks(self) -> Locks:
         """The asyncio locks that are held in `async with` blocks."""
         from agraph_static._internal.locks import Locks  # noqa: PLC0415 - imported when first needed

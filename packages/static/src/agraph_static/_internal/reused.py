@@ -13,6 +13,7 @@ import libcst as cst
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.flights import Start, flight_from
+from agraph_static._internal.hands import is_set_by_others
 from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
@@ -97,13 +98,11 @@ def _is_sole_setter(context: Context, flight: Flight) -> bool:
     flow, root = context.flow, context.flow.root(flight.place)
     makers = {id(one.function) for one in flow.values(root)}
     for call in context.module.calls:
-        ways = [call.receiver] if call.name == "set" and call.function is not flight.function else []
-        ways += [one.value for one in call.args if isinstance(one, cst.Attribute) and one.attr.value == "set"]
-        for way in ways:
-            place = flow.place(way, call.function)
-            if place is not None and flow.root(place) == root and id(call.function) not in makers:
+        if call.name == "set" and call.function is not flight.function and id(call.function) not in makers:
+            place = flow.place(call.receiver, call.function)
+            if place is not None and flow.root(place) == root:
                 return False
-    return True
+    return not is_set_by_others(context, root, set())
 
 
 def _begun(context: Context, function: Function) -> Iterator[Start]:

@@ -12,6 +12,7 @@ from agraph_static._internal.arguments import bound_arguments
 from agraph_static._internal.expressions import container_of, is_queue_get
 from agraph_static._internal.flights import suspensions
 from agraph_static._internal.flow import Value
+from agraph_static._internal.hands import is_set_by_others
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.reused import only_sleeps
 from agraph_static._internal.seen import seen_anyway
@@ -153,7 +154,9 @@ def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wa
     ):
         return None
     if event:
+        own, root = {id(body), id(resolution.function)}, context.flow.root(resolution.place)
         quiet = not waits or _is_signal(context, task, resolution)
+        quiet = quiet or is_set_by_others(context, root, own, _coroutine(context, call))
         reason = "only the spawned task sets it"
         return None if quiet else Spawn(call, body, resolution, waits[0], "likely", reason)
     if not waits:
