@@ -10,6 +10,7 @@ from agraph_static._internal.copies import copied_from
 from agraph_static._internal.edge_fix import edge_fix
 from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
+from agraph_static._internal.seen import makers_of, seen_anyway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,11 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
         return None
     if _records_edges(context, call, callback, resolution):
         return None
-    wait = _wait_for(context, resolution)
+    makers = makers_of(context, source, call.function)
+    waits = _waits_for(context, resolution)
+    wait = next((one for one in waits if not seen_anyway(context, one, makers, call)), None)
+    if waits and wait is None:
+        return None  # who waits has an edge to the task
     helper = _is_parameter(context, resolution.place) and _is_parameter(context, source_place)
     if wait is None and not helper:
         return None
@@ -165,17 +170,18 @@ def _is_cleared(context: Context, resolution: Resolution) -> bool:
     return False
 
 
-def _wait_for(context: Context, resolution: Resolution) -> Wait | None:
-    """The first wait on what is completed, the plainest kind first."""
+def _waits_for(context: Context, resolution: Resolution) -> list[Wait]:
+    """The waits on what is completed, the plainest kind first."""
     waits = context.flow.waits(resolution.place)
     if resolution.kind != "future":
         methods = words.HOP_WAITS[resolution.kind]
-        return next((one for one in waits if one.kind == "method" and one.method in methods), None)
-    for kind in ("await", "pass", "method", "return"):
-        for one in waits:
-            if one.kind == kind and (kind != "method" or one.method == "__await__"):
-                return one
-    return None
+        return [one for one in waits if one.kind == "method" and one.method in methods]
+    return [
+        one
+        for kind in ("await", "pass", "method", "return")
+        for one in waits
+        if one.kind == kind and (kind != "method" or one.method == "__await__")
+    ]
 
 
 def _is_parameter(context: Context, place: Place | None) -> bool:

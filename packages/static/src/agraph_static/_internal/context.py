@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from agraph_static._internal.scopes import Function
     from agraph_static._internal.skeleton_positions import SkeletonPositions
     from agraph_static.rules._base import Rule
+
+
+_STEP = re.compile(r"\[\w*\]")
 
 
 class Context:
@@ -80,6 +84,20 @@ class Context:
         return list(flights(self))
 
     @cached_property
+    def task_groups(self) -> dict[Place, list[Function]]:
+        """The functions that enter a task group, by the group's place."""
+        from agraph_static._internal.seen import task_groups  # noqa: PLC0415 - imported when first needed
+
+        return task_groups(self)
+
+    @cached_property
+    def loose_setters(self) -> list[tuple[cst.BaseExpression, Function]]:
+        """What stands before `.set` and the like where it is not called."""
+        from agraph_static._internal.hands import loose_setters  # noqa: PLC0415 - imported when first needed
+
+        return loose_setters(self)
+
+    @cached_property
     def locks(self) -> Locks:
         """The asyncio locks that are held in `async with` blocks."""
         from agraph_static._internal.locks import Locks  # noqa: PLC0415 - imported when first needed
@@ -120,7 +138,7 @@ class Context:
     def name_of(self, place: Place) -> str:
         """How to call a place in a message."""
         kind, _, path = place
-        return ("self" + path if kind == "s" else path).replace("[]", "[...]")
+        return _STEP.sub("[...]", "self" + path if kind == "s" else path)
 
     def made_at(self, place: Place) -> list[Related]:
         """Where the future or primitive that a place holds is made, if that is in this module."""

@@ -38,6 +38,7 @@ def copied_from(context: Context, call: Call) -> str:
     function = _outermost(call.function)
     made = {one.name for inner in function.subtree() for one in inner.calls}
     name = function.name.lower()
+    made |= {one.lstrip("_") for one in made}  # 3.11's gather and shield call `_ensure_future`
     for part, calls, original in _SHAPES:
         if part in name and made.issuperset(calls):
             return original if original != "asyncio.wait" or _is_wait(context, call) else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
@@ -12,6 +14,9 @@ _TRANSPARENT = frozenset(
 )
 _TUPLE_MAKERS = frozenset({"namedtuple", "NamedTuple"})
 _VALUE_LAST = frozenset({"cast", "typing.cast"})
+_WAIT_FOR_ITEMS = frozenset({"wait", "as_completed"})
+_PRIVATE = re.compile(r"\._(?!_)")
+_NO_WORD = re.compile(r"\W")
 
 
 def is_queue_get(node: cst.CSTNode) -> bool:
@@ -38,6 +43,11 @@ def first_attribute(suffix: str) -> str:
     return name
 
 
+def private_steps(path: str) -> list[int]:
+    """Where `._name` stands in a path, behind its first step: a name that its own module says."""
+    return [found.start() for found in _PRIVATE.finditer(path, 1)]
+
+
 def weaker(kind: str) -> str:
     """The kind of a wait on what stands in a container that is awaited."""
     return "pass" if kind == "await" else kind
@@ -49,7 +59,7 @@ def through_call(call: cst.Call) -> tuple[cst.BaseExpression, str] | None:
     if isinstance(func, cst.Attribute):
         name = func.attr.value
         if name in words.CONTAINER_TAKES:
-            return func.value, "[]"
+            return func.value, _key(call.args[0].value) if call.args else "[]"
         if name in words.CONTAINER_VIEWS:
             return func.value, ""
         return (call.args[-1].value, "") if name == "cast" and call.args else None
@@ -58,10 +68,67 @@ def through_call(call: cst.Call) -> tuple[cst.BaseExpression, str] | None:
     return None
 
 
+def subscript(node: cst.Subscript) -> str:
+    """The step of a path that a subscript is: `[name]` for a constant key, else `[]`, some item."""
+    index = node.slice[0].slice if len(node.slice) == 1 else None
+    return _key(index.value) if isinstance(index, cst.Index) else "[]"
+
+
+def _key(key: cst.BaseExpression) -> str:
+    """A string, or a name in capitals, tells the items of a table apart; any other key does not."""
+    if isinstance(key, cst.SimpleString):
+        return f"[{_NO_WORD.sub('_', str(key.raw_value))}]"
+    name = dotted(key).rpartition(".")[2]
+    return f"[{name}]" if name.isupper() and name.isidentifier() else "[]"
+
+
+def is_item(path: str) -> bool:
+    """Whether a path ends in a subscript."""
+    return path.endswith("]")
+
+
+def container_of(path: str) -> str:
+    """The path without the subscript at its end; the path itself when it has none."""
+    return path[: path.rindex("[")] if is_item(path) else path
+
+
+def _item_of(container: cst.BaseExpression) -> cst.BaseExpression:
+    """An expression for any item of a container."""
+    return cst.Call(cst.Attribute(container, cst.Name("pop")))
+
+
+def starred_in(display: cst.List | cst.Set | cst.Tuple) -> list[cst.BaseExpression]:
+    """The items of the containers that a display unpacks: `(*tasks, waiter)`."""
+    return [_item_of(one.value) for one in display.elements if isinstance(one, cst.StarredElement)]
+
+
+def items_waited_for(call: cst.Call) -> list[cst.BaseExpression]:
+    """The items of the containers that a call waits for."""
+    return [_item_of(one) for one in containers_waited_for(call)]
+
+
+def containers_waited_for(call: cst.Call) -> list[cst.BaseExpression]:
+    """The containers whose items a call waits for: `wait(tasks | {waiter})`, `gather(*tasks)`."""
+    unpacked = [arg.value for arg in call.args if arg.star == "*"]
+    if not unpacked and call.args and dotted(call.func).rpartition(".")[2] in _WAIT_FOR_ITEMS:
+        unpacked = [call.args[0].value]
+    found: list[cst.BaseExpression] = []
+    while unpacked:
+        one = unpacked.pop()
+        if isinstance(one, cst.BinaryOperation):
+            unpacked.extend((one.left, one.right))
+        elif isinstance(one, (cst.Name, cst.Attribute, cst.Subscript, cst.Call)):
+            found.append(one)
+    return found
+
+
 def elements_of(value: cst.BaseExpression) -> list[cst.BaseExpression]:  # noqa: PLR0911 - one question after the other reads best
     """The expressions of the items of a display or comprehension."""
     if isinstance(value, (cst.List, cst.Set, cst.Tuple)):
-        return [element.value for element in value.elements]
+        return [
+            _item_of(element.value) if isinstance(element, cst.StarredElement) else element.value
+            for element in value.elements
+        ]
     if isinstance(value, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
         return [value.elt]
     if isinstance(value, cst.DictComp):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.expressions import containers_waited_for, elements_of
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.tree import dotted
 
@@ -28,54 +29,79 @@ class Flight:
 
     Attributes:
         function: The coroutine function that makes and completes it.
-        creation: The call that makes the future or event.
+        creation: The call that makes the future or event; or where the owner takes up one that is there.
         place: What it is kept in.
         name: That place as written.
         kind: `future` or `event`.
         resolutions: The calls that complete it.
         work: What the owner awaits in between: awaits, `async with` and `async for`, in order.
         reader: Who else waits for it.
+        how: What one call of the owner does with it, in words.
+        is_made: Whether the owner makes it.
         has_edge: Whether the owner is recorded already.
     """
 
     function: Function
-    creation: cst.Call
+    creation: cst.CSTNode
     place: Place
     name: str
     kind: str
     resolutions: list[cst.CSTNode]
     work: list[cst.CSTNode]
     reader: Wait
-    has_edge: bool = False
+    how: str
+    is_made: bool
+    has_edge: bool
+
+
+@dataclass(slots=True, eq=False)
+class Start:
+    """Where a flight may begin: the statement or call, what it is about, and the other words of `Flight`."""
+
+    node: cst.CSTNode
+    names: set[str]
+    place: Place
+    kind: str
+    how: str = "makes, keeps and completes it"
+    is_made: bool = True
 
 
 def flights(context: Context) -> Iterator[Flight]:
     """Every single flight of a module."""
+    from agraph_static._internal.reused import reused  # noqa: PLC0415 - it needs what stands here
+
     for function in context.module.functions:
         if not function.is_async:
             continue
-        seen: set[int] = set()
-        for assignment in function.assignments:
-            value = assignment.value
-            if not isinstance(value, cst.Call) or id(value) in seen:
-                continue
-            kind = context.origins.of_call(value)
-            if kind in ("future", "event"):
-                seen.add(id(value))
-                flight = _flight(context, function, assignment, value, kind)
-                if flight is not None:
-                    yield flight
+        known: set[Place] = set()
+        for start in _starts(context, function):
+            flight = flight_from(context, function, start)
+            if flight is not None:
+                known.add(context.flow.root(flight.place))
+                yield flight
+        yield from (one for one in reused(context, function) if context.flow.root(one.place) not in known)
 
 
-def _flight(
-    context: Context, function: Function, assignment: Assignment, creation: cst.Call, kind: str
-) -> Flight | None:
-    flow = context.flow
-    made = context.start(creation)
-    names = _names(context, function, creation, made)
-    place = flow.place(assignment.target, function)
-    if place is None or not _is_shared(context, function, names, place):
-        return None
+def _starts(context: Context, function: Function) -> Iterator[Start]:
+    """Where a coroutine function makes a future or an event that others can reach."""
+    seen: set[int] = set()
+    for assignment in function.assignments:
+        value = assignment.value
+        if not isinstance(value, cst.Call) or id(value) in seen:
+            continue
+        kind = context.origins.of_call(value)
+        if kind in ("future", "event"):
+            seen.add(id(value))
+            names = _names(context, function, value, context.start(value))
+            place = context.flow.place(assignment.target, function)
+            if place is not None and _is_shared(context, function, names, place):
+                yield Start(value, names, place, kind)
+
+
+def flight_from(context: Context, function: Function, start: Start) -> Flight | None:
+    """The flight that begins somewhere, if it is one."""
+    flow, kind, names, place = context.flow, start.kind, start.names, start.place
+    creation, made = start.node, context.start(start.node)
     resolutions: list[cst.CSTNode] = [
         call.node
         for call in function.calls
@@ -88,11 +114,12 @@ def _flight(
     if not resolutions:
         return None
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
-    block = _block(context, creation)
+    block, containers = _block(context, creation), _containers(function, names)
     own = [
         node
         for node in function.awaits
-        if names & _awaited_names(node) and block in context.module.ancestors(node)
+        if (names & _awaited_names(node) and block in context.module.ancestors(node))
+        or containers & _awaited_containers(node)
     ]
     if any(made < context.start(node) < first for node in own):
         return None  # it waits for its own future: somebody else completes it
@@ -100,13 +127,15 @@ def _flight(
     work.sort(key=context.start)
     if not work or context.start(work[0]) > first:
         return None  # completed before the owner does anything else
-    reader = _reader(context, function, place, kind, own, creation)
+    reader = _reader(context, function, start, own)
     if reader is None:
         return None
     name = max(names, key=lambda one: ("." in one or "[]" in one, len(one)))
     name = name.replace("[]", "[...]")
     has_edge = _records_edges(function) or has_owner(context, function, place)
-    return Flight(function, creation, place, name, kind, resolutions, work, reader, has_edge)
+    return Flight(
+        function, creation, place, name, kind, resolutions, work, reader, start.how, start.is_made, has_edge
+    )
 
 
 def _names(context: Context, function: Function, creation: cst.Call, made: int) -> set[str]:
@@ -191,6 +220,24 @@ def _awaited_names(node: cst.Await) -> set[str]:
     return found
 
 
+def _awaited_containers(node: cst.Await) -> set[str]:
+    """The containers whose items are awaited: `wait(waiters)`, `gather(*waiters)`."""
+    call = node.expression
+    return {dotted(one) for one in containers_waited_for(call)} if isinstance(call, cst.Call) else set()
+
+
+def _containers(function: Function, names: set[str]) -> set[str]:
+    """The containers that a function puts the object into."""
+    found = {name.removesuffix("[]") for name in names if name.endswith("[]")}
+    for call in function.calls:
+        if call.name in words.CONTAINER_ADDS and any(dotted(one) in names for one in call.args):
+            found.add(dotted(call.receiver))
+    for one in function.assignments:
+        if any(dotted(inner) in names for inner in elements_of(one.value)):
+            found.add(dotted(one.target))
+    return found - {""}
+
+
 def suspensions(function: Function) -> list[cst.CSTNode]:
     """Where the function may be suspended."""
     found: list[cst.CSTNode] = list(function.awaits)
@@ -199,19 +246,22 @@ def suspensions(function: Function) -> list[cst.CSTNode]:
     return found
 
 
-def _reader(  # noqa: PLR0917
-    context: Context, function: Function, place: Place, kind: str, own: list[cst.Await], creation: cst.Call
-) -> Wait | None:
-    """Someone who waits for it, and is not the owner after it made it."""
-    made = context.start(creation)
-    for wait in context.flow.waits(place):
-        if kind == "event" and (wait.kind != "method" or wait.method != "wait"):
+_PLAINEST = ("await", "pass", "method", "return")
+
+
+def _reader(context: Context, function: Function, start: Start, own: list[cst.Await]) -> Wait | None:
+    """Someone who waits for it, the plainest kind first, and is not the owner after it made it."""
+    made = context.start(start.node)
+    found = []
+    for wait in context.flow.waits(start.place):
+        if start.kind == "event" and (wait.kind != "method" or wait.method != "wait"):
             continue
-        if kind == "future" and wait.kind == "method" and wait.method != "__await__":
+        if start.kind == "future" and wait.kind == "method" and wait.method != "__await__":
             continue
-        if wait.function is function and wait.node in own and context.start(wait.node) > made:
+        if wait.kind == "return" and wait.function.is_async:
+            continue  # the caller gets the future, and need not wait for it
+        mine = wait.node in own or wait.kind == "return" or not start.is_made
+        if wait.function is function and mine and context.start(wait.node) > made:
             continue
-        if wait.function is function and wait.kind == "return" and context.start(wait.node) > made:
-            continue
-        return wait
-    return None
+        found.append(wait)
+    return min(found, key=lambda wait: _PLAINEST.index(wait.kind), default=None)

@@ -9,16 +9,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.arguments import bound_arguments
 from agraph_static._internal.expressions import (
     annotation_of,
+    container_of,
     elements_of,
     first_attribute,
+    is_item,
     is_queue_get,
+    items_waited_for,
+    private_steps,
+    starred_in,
+    subscript,
     taken_item,
     through_call,
     weaker,
@@ -33,6 +41,7 @@ Place = tuple[str, object, str]
 """Kind ("v": variable, "s": attribute of a class, "o": attribute of something unknown), owner, path."""
 
 _Entry = TypeVar("_Entry")
+_STEPS = (cst.Attribute, cst.Subscript, cst.Call)
 
 _NESTING = 3
 """How deep containers in containers are followed."""
@@ -80,6 +89,7 @@ class Flow:
         self._passed: dict[Place, list[tuple[Function, str]]] = defaultdict(list)
         self._members: dict[Place, list[Place]] = defaultdict(list)
         self.stored: set[Place] = set()
+        self._has_keys = False
         self.arguments: dict[tuple[int, str], list[Value]] = defaultdict(list)
         for function in module.functions:
             for assignment in function.assignments:
@@ -117,17 +127,22 @@ class Flow:
                 suffix.append("." + expression.attr.value)
                 expression = expression.value
             elif isinstance(expression, cst.Subscript):
-                suffix.append("[]")
+                suffix.append("[]" if suffix else self._keyed(subscript(expression)))
                 expression = expression.value
             elif isinstance(expression, cst.Call):
                 step = through_call(expression)
                 if step is None:
                     return None
                 expression, taken = step
-                suffix.append(taken)
+                suffix.append("[]" if suffix and taken else self._keyed(taken))
             else:
                 return None
         return None
+
+    def _keyed(self, step: str) -> str:
+        """Note that a place has a constant key. Only its last step has one: what lies below takes any."""
+        self._has_keys = self._has_keys or len(step) > len("[]")
+        return step
 
     def below(self, expression: cst.BaseExpression, rest: str, function: Function) -> Place | None:
         """The place of `expression` followed by a path such as `.result` or `[]`."""
@@ -137,6 +152,11 @@ class Flow:
         return None if place is None else (place[0], place[1], place[2] + rest)
 
     def _named(self, name: str, suffix: str, function: Function) -> Place | None:
+        if "._" in suffix[1:]:
+            for step in reversed(private_steps(suffix)):
+                owner = self.module.attribute_owners.get(first_attribute(suffix[step:]))
+                if owner is not None and owner is not function.owner:
+                    return ("s", self.module.class_family(owner), suffix[step:])
         if suffix.startswith(".") and function.owner is not None and name == function.self_name:
             return ("s", self.module.class_family(function.owner), suffix)
         if suffix.startswith("."):
@@ -192,7 +212,7 @@ class Flow:
         target = self.place(assignment.target, assignment.function)
         if target is None:
             return
-        if target[0] != "v" or target[2].endswith("[]"):
+        if target[0] != "v" or is_item(target[2]):
             self.stored.add(target)
         if assignment.kind in ("for", "unpack", "part"):
             self._bind_item(target, assignment)
@@ -299,6 +319,9 @@ class Flow:
             return next(
                 (found for base in bases if (found := self.module.find_method(base, call.name))), None
             )
+        if call.name.startswith("_") and not call.name.endswith("__"):
+            owner = self.module.method_owners.get(call.name)
+            return None if owner is call.function.owner else self.module.find_method(owner, call.name)
         return None
 
     def named_function(self, name: str, function: Function) -> Function | None:
@@ -310,6 +333,12 @@ class Flow:
         if found is None and any(binding.kind == "class" for binding in scope.bindings[name]):
             qualname = f"{scope.qualname}.{name}" if scope.qualname else name
             found = self.module.find_method(self.module.classes.get(qualname), "__init__")
+        given = [binding.value for binding in scope.bindings[name] if binding.kind == "param"]
+        if found is None and scope.parent is not None and len(given) == len(scope.bindings[name]) == 1:
+            default = given[0]  # `def callback(future, settle=settle)`
+            found = (
+                self.named_function(default.value, scope.parent) if isinstance(default, cst.Name) else None
+            )
         return found
 
     def _wait(self, kind: str, expression: cst.BaseExpression, node: cst.CSTNode, function: Function) -> None:
@@ -319,7 +348,7 @@ class Flow:
             place = None if is_queue_get(current) else self.place(current, function)
             if place is not None:
                 self._waits[place].append(Wait(how, node, function))
-            if isinstance(current, cst.Call):
+            if isinstance(current, cst.Call) and id(current) in self.module.call_of:
                 self._wait_call(current, kind, node, function, pending)
             elif isinstance(current, (cst.IfExp,)):
                 pending.extend(((current.body, how), (current.orelse, how)))
@@ -329,6 +358,7 @@ class Flow:
                 continue  # the await itself was seen
             elif isinstance(current, (cst.Tuple, cst.List, cst.Set)):
                 pending.extend((element.value, weaker(how)) for element in current.elements)
+                pending.extend((one, weaker(how)) for one in starred_in(current))
             elif isinstance(current, (cst.ListComp, cst.SetComp, cst.GeneratorExp)):
                 pending.append((current.elt, weaker(how)))
             elif isinstance(current, (cst.BinaryOperation,)):
@@ -351,6 +381,7 @@ class Flow:
         ):
             return
         pending.extend((arg.value, "pass") for arg in call.args)
+        pending.extend((one, "pass") for one in items_waited_for(call))
 
     def _wait_method(self, receiver: cst.CSTNode, method: str, node: cst.CSTNode, function: Function) -> None:
         place = self.place(receiver, function)
@@ -361,19 +392,38 @@ class Flow:
 
     def _join_items(self) -> None:
         """Items of containers that are one are one, too. Each round closes one level."""
+        known = self._known_items() if self._has_keys else set()
         for _ in range(_NESTING):
-            places = {*self._parent, *self._parent.values(), *self._values, *self._waits}
+            places = {*known, *self._parent, *self._parent.values(), *self._values, *self._waits}
             joined = False
             for place in places:
-                if not place[2].endswith("[]"):
+                if not is_item(place[2]):
                     continue
-                container: Place = (place[0], place[1], place[2][:-2])
-                other = self.item(self.root(container))
-                if self.root(other) != self.root(place):
-                    self._join(other, place)
-                    joined = True
+                container: Place = (place[0], place[1], container_of(place[2]))
+                kind, owner, path = self.root(container)
+                step = place[2][len(container[2]) :]
+                others: list[Place] = [(kind, owner, path + step), (kind, owner, path + "[]")]
+                for other in others if others[1] in places else others[:1]:
+                    if self.root(other) != self.root(place):
+                        self._join(other, place)
+                        joined = True
             if not joined:
                 return
+
+    def _known_items(self) -> set[Place]:
+        """Items without a constant key that the module speaks of, be it on the way to something else."""
+        places = [*self._parent, *self._parent.values(), *self._values, *self._waits, *self._passed]
+        for call in self.module.calls:
+            for one in (call.receiver, *call.args):
+                place = self.place(one, call.function) if isinstance(one, _STEPS) else None
+                if place is not None:
+                    places.append(place)
+        return {
+            (kind, owner, path[: index + 2])
+            for kind, owner, path in places
+            for index in range(len(path))
+            if path.startswith("[]", index)
+        }
 
     def _close(self) -> None:
         """Move what was collected to the groups' roots."""
@@ -401,6 +451,18 @@ class Flow:
         """What a place may hold, as far as it is written in this module."""
         return self._values.get(self.root(place), [])
 
+    def holding(self, node: cst.CSTNode) -> list[Place]:
+        """The groups that may hold what one expression makes."""
+        return self._holders.get(id(node), [])
+
+    @cached_property
+    def _holders(self) -> dict[int, list[Place]]:
+        found: dict[int, list[Place]] = {}
+        for place, values in self._values.items():
+            for value in values:
+                found.setdefault(id(value.node), []).append(place)
+        return found
+
     def waits(self, place: Place, *, hops: int = 1) -> list[Wait]:
         """Who waits for what a place holds, also in functions of the module it is passed to."""
         root = self.root(place)
@@ -421,28 +483,3 @@ class Flow:
     def is_stored(self, place: Place) -> bool:
         """Whether others can reach it: an attribute or an item of a container holds it."""
         return self.root(place) in self.stored
-
-
-def bound_arguments(call: Call, callee: Function, *, skip: int = 0) -> list[tuple[str, cst.BaseExpression]]:
-    """Pairs of parameter and argument of a call.
-
-    `skip` leaves out leading parameters that are bound already.
-    """
-    params = callee.params
-    offset = skip + (1 if callee.is_method and not _calls_plain_class(call, callee) else 0)
-    pairs = [
-        (params[index + offset], value)
-        for index, value in enumerate(call.args)
-        if index + offset < len(params) and not isinstance(value, cst.StarredElement)
-    ]
-    pairs.extend((name, value) for name, value in call.keywords.items() if name in callee.bindings)
-    return pairs
-
-
-def _calls_plain_class(call: Call, callee: Function) -> bool:
-    """`Class.method(instance)`: the instance is written out."""
-    return (
-        isinstance(call.receiver, cst.Name)
-        and callee.owner is not None
-        and call.receiver.value == callee.owner.name
-    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
+from agraph_static._internal.expressions import container_of
 from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
@@ -58,10 +59,18 @@ class Origins:
                 found |= self._of_value(value.node, hops - 1)
             for member in self.flow.members(place):
                 found |= self._of_parameter(member, hops)
+        if "param" not in found and self._is_annotated_event(place):
+            found.add("event")  # an attribute; who hands one in may set it
         found.discard("none")
         if self.flow.root(place) in self._of_threads:
             found = found - {"future", "unknown"} | {"thread"}
         return found or {"unknown"}
+
+    def _is_annotated_event(self, place: Place) -> bool:
+        """Whether an attribute is said to be an event, as of a dataclass that is made elsewhere."""
+        written = self.flow.annotations.get(self.flow.root(place), ()) if place[0] == "s" else ()
+        names = [self.module.code(one).removesuffix("| None").strip() for one in written]
+        return any(words.PRIMITIVES.get(self.module.qualify(one)) == "event" for one in names)
 
     @cached_property
     def _of_threads(self) -> set[Place]:
@@ -75,7 +84,7 @@ class Origins:
         if kind != "v":
             return set()
         function = self._by_id.get(owner) if isinstance(owner, int) else None
-        name = path.removesuffix("[]")
+        name = container_of(path)
         bindings = function.bindings.get(name, ()) if function is not None else ()
         if function is None or not any(binding.kind == "param" for binding in bindings):
             return set()
@@ -140,11 +149,19 @@ class Origins:
         primitive = words.PRIMITIVES.get(qualified) or _relative_primitive(qualified)
         if primitive is not None:
             return primitive
+        if name == "Event" and not node.args and self._is_event_of_asyncio(path, qualified):
+            return "event"
         if name in ("Future", "_GatheringFuture"):
             return "thread" if qualified.startswith("concurrent.") else "future"
         if name in words.IO_METHODS:
             return "io"
         return "unknown"
+
+    def _is_event_of_asyncio(self, path: str, qualified: str) -> bool:
+        """Whether a file that uses asyncio imports `Event` from a module that may hand on asyncio's."""
+        if path not in self.module.imports or qualified.partition(".")[0] in words.OTHER_EVENTS:
+            return False
+        return any(one.partition(".")[0] == "asyncio" for one in self.module.imports.values())
 
     def comes_from_a_given_callable(self, place: Place) -> bool:
         """Whether a function makes it that was handed in, and is annotated to return a future."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.flow import Flow, Place, Value, bound_arguments
+from agraph_static._internal.arguments import bound_arguments
+from agraph_static._internal.flow import Flow, Place, Value
 from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Resolution:
         function: Where that call stands.
         only_exception: Whether it is `set_exception`.
         depth: How many calls away it is.
+        way: Those calls, the outermost first.
         threadsafe: Whether it goes through `call_soon_threadsafe`.
     """
 
@@ -41,6 +43,7 @@ class Resolution:
     only_exception: bool = False
     depth: int = 0
     threadsafe: bool = False
+    way: tuple[cst.CSTNode, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -225,7 +228,10 @@ class Resolver:
         if callee is None or (callee.is_async and not _is_awaited(self.module, call)):
             return []
         env = {name: Value(value, call.function) for name, value in bound_arguments(call, callee)}
-        return self.of_function(callee, env, depth + 1, seen)
+        found = self.of_function(callee, env, depth + 1, seen)
+        for one in found:
+            one.way = (call.node, *one.way)
+        return found
 
     def _of_call_soon(self, call: Call, depth: int, seen: frozenset[int]) -> list[Resolution]:
         callback = self.callback(call.args[0], call.function)
@@ -244,6 +250,7 @@ class Resolver:
         found = self.of_function(callback.function, env, depth + 1, seen)
         for one in found:
             one.threadsafe = call.name == "call_soon_threadsafe"
+            one.way = (call.node, *one.way)
         return found
 
     def direct(self, call: Call) -> Resolution | None:
@@ -298,9 +305,7 @@ class Resolver:
                 value = Value(default, function.parent)
             moved = self.flow.below(value.node, rest, value.function) if value is not None else None
             if moved is not None:
-                return Resolution(
-                    one.kind, moved, one.node, one.function, one.only_exception, one.depth, one.threadsafe
-                )
+                return replace(one, place=moved)
         return one
 
 

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.expressions import is_queue_get
-from agraph_static._internal.flow import Value, bound_arguments
+from agraph_static._internal.arguments import bound_arguments
+from agraph_static._internal.expressions import container_of, is_queue_get
+from agraph_static._internal.flights import suspensions
+from agraph_static._internal.flow import Value
+from agraph_static._internal.hands import is_set_by_others
 from agraph_static._internal.owner_fix import has_owner
+from agraph_static._internal.reused import only_sleeps
+from agraph_static._internal.seen import seen_anyway
 from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
@@ -57,19 +62,44 @@ def spawns(context: Context) -> Iterator[Spawn]:
     seen: set[tuple[int, Place]] = set()
     flights = {context.flow.root(flight.place) for flight in context.flights}
     for call in list(context.module.calls):
-        coroutine = _coroutine(context, call)
-        body = context.flow.callee(coroutine) if coroutine is not None else None
-        if coroutine is None or body is None or not body.is_async or call.function.name == "__del__":
-            continue
+        for task in _tasks(context, call):
+            for resolution in context.resolver.of_function(task.body, task.env):
+                key = (id(task.body), context.flow.root(resolution.place))
+                if key in seen or key[1] in flights or resolution.kind not in ("future", "event"):
+                    continue
+                spawn = _judge(context, task, resolution)
+                if spawn is not None:
+                    seen.add(key)
+                    yield spawn
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A task: the call that makes it, what it runs, and what the parameters of that are.
+
+    `others` are coroutine methods that it is handed, to await them. When what it runs is unknown, each of
+    these is looked at as the body.
+    """
+
+    call: Call
+    body: Function
+    env: dict[str, Value]
+    others: list[Function]
+    is_known: bool = True
+
+
+def _tasks(context: Context, call: Call) -> Iterator[_Task]:
+    """What may be the task that a call makes."""
+    coroutine = _coroutine(context, call)
+    if coroutine is None or call.function.name == "__del__":
+        return
+    body = context.flow.callee(coroutine)
+    if body is not None and body.is_async:
         env = {name: Value(value, coroutine.function) for name, value in bound_arguments(coroutine, body)}
-        for resolution in context.resolver.of_function(body, env):
-            key = (id(body), context.flow.root(resolution.place))
-            if key in seen or key[1] in flights or resolution.kind not in ("future", "event"):
-                continue
-            spawn = _judge(context, call, body, resolution)
-            if spawn is not None:
-                seen.add(key)
-                yield spawn
+        yield _Task(call, body, env, list(_handed_on(context, body.calls)))
+    elif body is None:
+        others = list(_handed_on(context, [coroutine]))
+        yield from (_Task(call, one, {}, others, is_known=False) for one in others)
 
 
 def _coroutine(context: Context, call: Call) -> Call | None:
@@ -92,30 +122,45 @@ def _coroutine(context: Context, call: Call) -> Call | None:
     return context.module.call_of.get(id(argument))
 
 
-def _judge(context: Context, call: Call, body: Function, resolution: Resolution) -> Spawn | None:  # noqa: PLR0911 - one question after the other reads best
-    flow = context.flow
+def _judge(context: Context, task: _Task, resolution: Resolution) -> Spawn | None:
+    flow, call, body = context.flow, task.call, task.body
     place = resolution.place
     if resolution.threadsafe or "thread" in context.origins.of_place(place):
         return None
-    if _is_made_in(context, place, body) or _records_edges(call.function, body):
+    if _is_made_in(context, resolution, body) or _records_edges(call.function, body):
         return None
     if has_owner(context, call.function, place):
         return None
-    if resolution.only_exception and not _completes_fully(context, body, place):
+    if resolution.only_exception and not _completes_fully(context, task, place):
         return None
     own = set(map(id, body.subtree()))
     counts = _counts if resolution.kind == "future" else _counts_for_event
     waits = [wait for wait in flow.waits(place) if id(wait.function) not in own and counts(wait)]
     if _task_is_awaited_too(context, call, waits):
         return None
+    unseen = [wait for wait in waits if not seen_anyway(context, wait, [call], call)]
+    return None if waits and not unseen else _weigh(context, task, resolution, unseen)
+
+
+def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wait]) -> Spawn | None:
+    """How sure it is that who waits for what a task completes waits for that task."""
+    call, body, event = task.call, task.body, resolution.kind == "event"
     paired = next((wait for wait in waits if _follows(context, wait, call)), None)
-    if paired is not None and _only_here(context, body, resolution):
+    if paired is not None and _only_here(context, task, resolution):
         reason = "the function that starts the task waits for what only this task completes"
         return Spawn(call, body, resolution, paired, "likely", reason)
-    if resolution.depth > 0 or resolution.kind != "future":
+    if not task.is_known or (
+        (event or resolution.depth > 0) and not _is_its_affair(context, task, resolution)
+    ):
         return None
+    if event:
+        own, root = {id(body), id(resolution.function)}, context.flow.root(resolution.place)
+        quiet = not waits or _is_signal(context, task, resolution)
+        quiet = quiet or is_set_by_others(context, root, own, _coroutine(context, call))
+        reason = "only the spawned task sets it"
+        return None if quiet else Spawn(call, body, resolution, waits[0], "likely", reason)
     if not waits:
-        reason = _without_waits(context, call, body, resolution)
+        reason = _without_waits(context, task, resolution)
         return Spawn(call, body, resolution, None, "likely", reason) if reason else None
     doubt = _doubt(context, call, body, resolution)
     if doubt:
@@ -136,55 +181,121 @@ def _follows(context: Context, wait: Wait, call: Call) -> bool:
     return wait.function is call.function and context.start(wait.node) > context.start(call.node)
 
 
-def _only_here(context: Context, body: Function, resolution: Resolution) -> bool:
+def _only_here(context: Context, task: _Task, resolution: Resolution) -> bool:
     """Whether nothing else in the module completes, or clears, what the task completes."""
     root = context.flow.root(resolution.place)
-    reached = {id(one.function) for one in context.resolver.of_function(body)}
-    makers = {id(value.function) for value in context.flow.values(root)}
+    own = {id(one.function) for one in context.resolver.of_function(task.body)}
+    own |= {id(one) for one in task.others}
+    own |= {id(value.function) for value in context.flow.values(root)}
+    return not any(
+        id(call.function) not in own and not _is_before(context, call, task.call)
+        for call in _calls_on(context, root, _COMPLETES)
+    )
+
+
+def _calls_on(context: Context, root: Place, names: frozenset[str]) -> Iterator[Call]:
+    """The calls of these methods of what a group holds."""
     for call in context.module.calls:
-        if call.receiver is None or call.name not in _COMPLETES or id(call.function) in reached | makers:
+        if call.receiver is not None and call.name in names:
+            place = context.flow.place(call.receiver, call.function)
+            if place is not None and context.flow.root(place) == root:
+                yield call
+
+
+def _is_before(context: Context, call: Call, spawn: Call) -> bool:
+    """Whether an event is cleared for the task that is about to be started."""
+    return (
+        call.name == "clear"
+        and call.function is spawn.function
+        and context.start(call.node) < context.start(spawn.node)
+    )
+
+
+def _handed_on(context: Context, calls: list[Call]) -> Iterator[Function]:
+    """The coroutine methods that calls hand on, to be awaited: `app(scope, self.receive, self.send)`."""
+    for call in calls:
+        for one in (*call.args, *call.keywords.values()):
+            if isinstance(one, cst.Attribute) and dotted(one.value) == call.function.self_name != "":
+                method = context.module.find_method(call.function.owner, one.attr.value)
+                if method is not None and method.is_async:
+                    yield method
+
+
+def _is_its_affair(context: Context, task: _Task, resolution: Resolution) -> bool:
+    """Whether only this task completes it, and is started to do so."""
+    return _only_here(context, task, resolution) and _is_on_its_way(context, task, resolution)
+
+
+def _is_on_its_way(context: Context, task: _Task, resolution: Resolution) -> bool:
+    """Whether the task comes to complete it once, in functions that nobody else calls for it."""
+    if _doubt(context, task.call, task.body, resolution):
+        return False
+    calls = [context.module.call_of[id(one)].function for one in resolution.way]
+    helpers = [one for one in (*calls[1:], resolution.function) if one is not task.body]
+    if any(one.is_method and not one.name.startswith("_") for one in helpers):
+        return False  # other modules can call it
+    own = {id(one) for one in (*helpers, *calls, task.body)}
+    names, root = {one.name for one in helpers}, context.flow.root(resolution.place)
+    for call in context.module.calls if helpers else ():
+        if id(call.function) in own:
             continue
-        place = context.flow.place(call.receiver, call.function)
-        if place is not None and context.flow.root(place) == root:
+        if any(dotted(one).rpartition(".")[2] in names for one in (*call.args, *call.keywords.values())):
+            return False
+        called = call.name in names and context.flow.callee(call) in helpers
+        found = context.resolver.of_call(call) if called else ()
+        if any(context.flow.root(one.place) == root for one in found):
             return False
     return True
 
 
-def _without_waits(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
+def _is_signal(context: Context, task: _Task, resolution: Resolution) -> bool:
+    """Whether an event is cleared again, or set when time has passed: no sign that a task came to an end."""
+    cleared = _calls_on(context, context.flow.root(resolution.place), frozenset({"clear"}))
+    if not all(_is_before(context, one, task.call) for one in cleared):
+        return True
+    work = suspensions(task.body)
+    return bool(work) and only_sleeps(work)
+
+
+def _without_waits(context: Context, task: _Task, resolution: Resolution) -> str:
     """Why somebody outside this module waits for the future; empty when nothing says so."""
-    if _is_handed_in(context, resolution.place, call):
+    if _is_handed_in(context, resolution.place, task.call):
         return "the future is handed in, and only the spawned task completes it"
     kind, _, path = context.flow.root(resolution.place)
-    made_here = any(value.function is call.function for value in context.flow.values(resolution.place))
+    made_here = any(value.function is task.call.function for value in context.flow.values(resolution.place))
     public = kind == "s" and path.count(".") == 1 and "[" not in path and not path.startswith("._")
-    if public and made_here and _only_here(context, body, resolution):
+    if public and made_here and _only_here(context, task, resolution):
         return "the future is made beside the task that completes it, and is there for others to wait for"
     return ""
 
 
-def _is_made_in(context: Context, place: Place, body: Function) -> bool:
+def _is_made_in(context: Context, resolution: Resolution, body: Function) -> bool:
     """Whether the task itself makes the future: then it is its own affair, or AG108's."""
+    place = resolution.place
     root = context.flow.root(place)
     if (
         root[0] == "v"
         and root[1] == id(body)
-        and not any(one.kind == "param" for one in body.bindings.get(root[2].removesuffix("[]"), ()))
+        and not any(one.kind == "param" for one in body.bindings.get(container_of(root[2]), ()))
     ):
         return all(member[0] == "v" and member[1] == id(body) for member in context.flow.members(place))
     makers = [value for value in context.flow.values(place) if _is_future(context, value)]
-    return bool(makers) and all(value.function in tuple(body.subtree()) for value in makers)
+    own = [*body.subtree(), *(resolution.function.subtree() if resolution.depth else ())]
+    return bool(makers) and all(value.function in own for value in makers)
 
 
 def _is_future(context: Context, value: Value) -> bool:
     return isinstance(value.node, cst.Call) and context.origins.of_call(value.node) == "future"
 
 
-def _completes_fully(context: Context, body: Function, place: Place) -> bool:
+def _completes_fully(context: Context, task: _Task, place: Place) -> bool:
     """Whether the body also completes it with a result, not only with an error."""
     root = context.flow.root(place)
     return any(
-        not one.only_exception and context.flow.root(one.place) == root
-        for one in context.resolver.of_function(body)
+        not one.only_exception
+        and context.flow.root(one.place) == root
+        and (not one.depth or _is_on_its_way(context, task, one))
+        for one in context.resolver.of_function(task.body, task.env)
     )
 
 
@@ -199,13 +310,9 @@ def _task_is_awaited_too(context: Context, call: Call, waits: list[Wait]) -> boo
     parent = context.module.parents.get(id(call.node))
     if isinstance(parent, cst.Await):
         return True
-    for assignment in call.function.assignments:
-        if assignment.value is call.node:
-            place = context.flow.place(assignment.target, call.function)
-            if place is not None:
-                nodes = {id(wait.node) for wait in context.flow.waits(place, hops=0)}
-                return any(id(wait.node) in nodes for wait in waits)
-    return False
+    places = context.flow.holding(call.node)
+    nodes = {id(wait.node) for place in places for wait in context.flow.waits(place, hops=0)}
+    return any(id(wait.node) in nodes for wait in waits)
 
 
 def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
@@ -219,7 +326,7 @@ def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
 
 def _doubt(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
     """Why the task may not be the one who decides when the future is completed; empty when it is."""
-    batch = resolution.function is body and (
+    batch = resolution.depth == 0 and (
         _is_batch(context, resolution)
         or _is_broadcast(resolution, body)
         or _is_work_item(context, resolution)
@@ -228,7 +335,7 @@ def _doubt(context: Context, call: Call, body: Function, resolution: Resolution)
         return "the future is picked from a table, as the answer to a request is"
     if call.function.name == "<lambda>" or call.function.name in _TRANSPORT_EVENTS:
         return "the task is started by an event"
-    if not batch and (resolution.function is not body or _in_loop(context, resolution.node, body)):
+    if not batch and any(context.in_loop(one) for one in (resolution.node, *resolution.way)):
         return "the task completes futures again and again, as a reader of messages does"
     return ""
 
@@ -264,10 +371,6 @@ def _is_work_item(context: Context, resolution: Resolution) -> bool:
         if receiver is not None and "queue" in context.origins.of(receiver, function):
             return True
     return False
-
-
-def _in_loop(context: Context, node: cst.CSTNode, body: Function) -> bool:
-    return any(isinstance(one, (cst.While, cst.For)) for one in _around(context, node, body))
 
 
 def _around(context: Context, node: cst.CSTNode, function: Function) -> Iterator[cst.CSTNode]:

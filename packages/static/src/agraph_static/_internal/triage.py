@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.nodes import code_of, last_name, mentioned, walk
-from agraph_static._internal.units import Closure, Unit, any_in, closure, present, reach, units
+from agraph_static._internal.units import ROUNDS, Closure, Unit, any_in, closure, present, reach, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,6 +40,7 @@ _WAKES: dict[str, tuple[bytes, ...]] = {
 }
 _WAKE = tuple(key for keys in _WAKES.values() for key in keys)
 _EDGES = (b"future_add_to_awaited_by", b"future_discard_from_awaited_by")
+_HANDS_ON = (b"await", b"return ")
 _SUSPEND = (b"await", b"async with", b"async for")
 _COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
 _LOCK_ROUNDS = 4
@@ -105,7 +106,7 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
     complete = closure(found, data, _COMPLETE, rounds=0)
     if _has_flight(found, complete, data, kinds):
         return ["flight"]
-    if _has_spawn(found, complete, data) or _has_pair(data, found, kinds):
+    if _has_spawn(found, complete, data, kinds) or _has_pair(data, found, kinds):
         return ["spawn"]
     if (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data) and _awaits_own(tree):
         return ["itself"]
@@ -165,16 +166,20 @@ def _kinds_made(data: bytes) -> frozenset[str]:
     imports = b"\n".join(_imports(data))
     modules = b"|".join({b"asyncio", b"locks", b"queues", *_ALIAS.findall(imports)})
     imported = b" ".join(_IMPORTED.findall(imports))
-    return frozenset(
+    kinds = {
         kind
         for name, kind in _PRIMITIVES.items()
         if name in data and (name in imported or re.search(rb"\b(?:" + modules + rb")\." + name, data))
-    )
+    }
+    if "event" not in kinds and b"Event" in data and b".set" in data and b"asyncio" in imports:
+        kinds.update("event" for one in _IMPORT.findall(data) if _EVENT.search(one))  # handed on, perhaps
+    return frozenset(kinds)
 
 
 _PRIMITIVES = {name.rpartition(".")[2].encode(): kind for name, kind in words.PRIMITIVES.items()}
 _IMPORT = re.compile(rb"import\b(?:\s*\((?:[^)#]|#[^\n]*)*|(?:[^\n\\]|\\\r?\n)*)")
 _ALIAS = re.compile(rb"\b(?:asyncio|locks|queues)\s+as\s+(\w+)")
+_EVENT = re.compile(rb"\bEvent\b")
 _IMPORTED = re.compile(rb"\b(?:asyncio|locks|queues)\s+import\b([^;]*)")
 
 
@@ -245,7 +250,50 @@ def _has_flight(found: list[Unit], near: Closure, data: bytes, kinds: frozenset[
         event = events and b".set()" in unit.text
         if (future or event) and _completes_own(unit.node, texts):
             return True
+        if _takes_up(unit, near, events=events):
+            return True
     return False
+
+
+def _takes_up(unit: Unit, near: Closure, *, events: bool) -> bool:
+    """Whether a function may clear an event, raise a flag or begin a list, wait, and then wake others."""
+    text = unit.text
+    event = events and b".set()" in text and (b".clear()" in text or (b".wait()" in text and b"True" in text))
+    begun = b"for " in text and any_in(_EMPTY, text) and near.reaches(unit)
+    if not event and not begun:
+        return False
+    nodes = [one for one, own in code_of(unit.node) if own]
+    starts = [_place(one) for one in nodes if (event and _is_taken_up(one)) or (begun and _begins(one))]
+    first = min(starts, default=None)
+    waits = [_place(one) for one in nodes if isinstance(one, (ast.Await, ast.AsyncWith, ast.AsyncFor))]
+    waited = min((one for one in waits if first is not None and one > first), default=None)
+    names = {*_WAKE_NAMES, *(name.decode() for name in near.names)}
+    return waited is not None and any(
+        isinstance(one, ast.Call) and _place(one) > waited and last_name(one.func) in names for one in nodes
+    )
+
+
+def _is_taken_up(node: ast.AST) -> bool:
+    """`event.clear()`, or `flag = True`."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) == "clear" and not node.args
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value is True
+
+
+def _begins(node: ast.AST) -> bool:
+    """`self.waiters = []`, or another empty container."""
+    if not isinstance(node, (ast.Assign, ast.AnnAssign)) or isinstance(_targets(node)[0], ast.Name):
+        return False
+    value = node.value
+    if isinstance(value, ast.Call):
+        return not value.args and last_name(value.func) in _CONTAINERS
+    return isinstance(value, (ast.List, ast.Dict)) and not (
+        value.elts if isinstance(value, ast.List) else value.keys
+    )
+
+
+_EMPTY = (b"[]", b"{}", b"list()", b"set()", b"dict()", b"deque()")
+_CONTAINERS = frozenset({"list", "set", "dict", "deque"})
 
 
 def _completes_own(node: ast.AST, near: dict[bytes, bytes]) -> bool:
@@ -333,25 +381,31 @@ _MAKER_NAMES = words.FUTURE_METHODS | {"Future", "Event", "_GatheringFuture"}
 _NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
 
 
-def _has_spawn(found: list[Unit], complete: Closure, data: bytes) -> bool:
-    spawned = {unit.name for unit in found if unit.is_async and unit.name in complete.names}
-    spawn = present(_SPAWN, data) if spawned else ()
-    return bool(spawn) and any(any_in(spawn, unit.text) and unit.names_any(spawned) for unit in found)
+def _has_spawn(found: list[Unit], complete: Closure, data: bytes, kinds: frozenset[str]) -> bool:
+    """Whether a task may be started that completes a future or sets an event, itself or by what it calls."""
+    spawn = present(_SPAWN, data)
+    if not spawn:
+        return False
+    names = reach(found, set(complete.names), ROUNDS)
+    if "event" in kinds and b".wait(" in data:
+        names |= closure(found, data, _WAKES["event"]).names
+    spawned = {unit.name for unit in found if unit.is_async and unit.name in names}
+    return bool(spawned) and any(any_in(spawn, unit.text) and unit.names_any(spawned) for unit in found)
 
 
 def _has_pair(data: bytes, found: list[Unit], kinds: frozenset[str]) -> bool:
     """Whether a function may start a task and wait for what that task completes or sets."""
     made = any_in(_MAKE, data)
-    event = "event" in kinds and b".set()" in data
+    event = "event" in kinds and any_in(_WAKES["event"], data)
     if not (made or event):
         return False
     spawn = present(_SPAWN, data)
     if not spawn:
         return False
-    wake = closure(found, data, (*(_COMPLETE if made else ()), *((b".set()",) if event else ())), rounds=1)
+    wake = closure(found, data, (*(_COMPLETE if made else ()), *(_WAKES["event"] if event else ())))
     spawned = {unit.name for unit in found if unit.is_async and unit.name in wake.names}
     return bool(spawned) and any(
-        b"await" in unit.text
+        any_in(_HANDS_ON, unit.text)
         and any_in(spawn, unit.text)
         and unit.names_any(spawned)
         and _starts(unit, {name.decode() for name in spawned})
@@ -360,10 +414,10 @@ def _has_pair(data: bytes, found: list[Unit], kinds: frozenset[str]) -> bool:
 
 
 def _starts(unit: Unit, spawned: set[str]) -> bool:
-    """Whether a function makes a task of one of the functions and awaits something after it."""
+    """Whether a function makes a task of one of the functions, and awaits or returns something after it."""
     first, last = 0, -1
     for one in walk(unit.node):
-        if isinstance(one, ast.Await):
+        if isinstance(one, ast.Await) or (isinstance(one, ast.Return) and one.value is not None):
             last = max(last, one.lineno)
         elif isinstance(one, ast.Call) and mentioned(one) & spawned:
             first = min(first or one.lineno, one.lineno)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ROUNDS = 2
+ROUNDS = 2
 """How many calls away from a callback or a task's body a completion is followed, as in the rules."""
 
 
@@ -44,10 +44,11 @@ class Unit:
         """The names in it that can be functions of the file, as the rules follow them.
 
         Those are plain names, attributes of `self`, `cls`, `super()` and of classes, and attributes of
-        others when they are of more than one word.
+        others when they are of more than one word, or private.
         """
         if self._names is None:
             found = set()
+            found.update(_PRIVATE.findall(self.text))
             for head, attribute in _PATHS.findall(self.text):
                 found.add(head)
                 own = head in _OWN or head[:1].isupper()
@@ -62,6 +63,7 @@ class Unit:
 
 
 _PATHS = re.compile(rb"(?<![\w.])(?<!def )([A-Za-z_]\w*)(?:\(\))?(?:\s*\.\s*(\w+))?")
+_PRIVATE = re.compile(rb"\.\s*(_\w+)")
 _OWN = frozenset({b"self", b"cls", b"super"})
 
 
@@ -134,7 +136,7 @@ class Closure:
         return any_in(self.direct, unit.text) or unit.names_any(self.names)
 
 
-def closure(found: list[Unit], data: bytes, direct: tuple[bytes, ...], rounds: int = _ROUNDS) -> Closure:
+def closure(found: list[Unit], data: bytes, direct: tuple[bytes, ...], rounds: int = ROUNDS) -> Closure:
     direct = present(direct, data)
     names = {unit.name for unit in found if unit.name and any_in(direct, unit.text)}
     return Closure(direct, frozenset(reach(found, names, rounds)))

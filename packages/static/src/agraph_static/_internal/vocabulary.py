@@ -120,6 +120,11 @@ PRIMITIVES: dict[str, Origin] = {
     "asyncio.locks.Condition": "condition",
 }
 
+OTHER_EVENTS = frozenset(
+    {"threading", "multiprocessing", "anyio", "trio", "curio", "tornado", "gevent", "eventlet", "pytest"}
+)
+"""Packages whose `Event` is another than asyncio's."""
+
 RESOLVE_METHODS = frozenset({"set_result", "set_exception"})
 """Called on a future, these complete it."""
 

@@ -22,7 +22,8 @@ class SingleFlight(Rule):
     why = """\
 The first caller makes a future, stores it, does the work and completes the future; callers that come
 meanwhile wait for the stored future. They really wait for the first caller's task, but the await graph ends
-at the future. When the first caller in turn waits for one of them, that deadlock cannot be seen.
+at the future. When the first caller in turn waits for one of them, that deadlock cannot be seen. An event
+that the first caller clears and sets again, and a list to which the others add futures, hide the same.
 
 Share a task instead: start the work with `asyncio.create_task`, store the task, and let every caller, the
 first one too, `await asyncio.shield(task)`. Then the graph is complete, an exception reaches everybody, and
@@ -77,6 +78,62 @@ async def race(attempts, tasks, previous_failed):
     except OSError:
         failed.set()
 """,
+        """\
+import asyncio
+
+class Health:
+    def __init__(self):
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def check(self):
+        if not self._idle.is_set():
+            await self._idle.wait()
+            return self._value
+        self._idle.clear()  # error: AG108
+        try:
+            self._value = await self._ask()
+        finally:
+            self._idle.set()
+        return self._value
+""",
+        """\
+import asyncio
+
+class Buffer:
+    def __init__(self):
+        self.closed = False
+        self._closed = asyncio.Event()
+
+    async def close(self):
+        if self.closed:
+            await self._closed.wait()
+            return
+        self.closed = True  # error: AG108
+        try:
+            await self._flush()
+        finally:
+            self._closed.set()
+""",
+        """\
+import asyncio
+
+class Client:
+    def __init__(self):
+        self._waiters = {}
+
+    async def send(self, peer):
+        if peer in self._waiters:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters[peer].append(waiter)
+            await waiter
+        self._waiters[peer] = []  # error: AG108
+        try:
+            await self._connect(peer)
+        finally:
+            for waiter in self._waiters.pop(peer):
+                waiter.set_result(None)
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -112,6 +169,24 @@ async def run(work):
     stop.set()
     await task
 """,
+        """\
+import asyncio
+
+class Gate:
+    def __init__(self):
+        self._open = asyncio.Event()
+
+    async def pause(self):
+        self._open.clear()
+        await self._report()
+        self._open.set()
+
+    def resume(self):
+        self._open.set()
+
+    async def enter(self):
+        await self._open.wait()
+""",
     )
 
     @classmethod
@@ -129,7 +204,7 @@ async def run(work):
                 f"`{flight.name}` is {'set' if event else 'completed'} only by the task that runs "
                 f"`{owner}`, and no "
                 "edge leads from those who wait for it to that task",
-                confidence="likely" if event else "certain",
+                confidence="likely" if event or not flight.is_made else "certain",
                 label=f"other tasks wait for this {flight.kind}; the task in `{owner}` completes it",
                 help="start the work with `asyncio.create_task`, store the task, and `await "
                 "asyncio.shield(task)` in "
@@ -139,6 +214,6 @@ async def run(work):
                     context.related(flight.work[0], "the owner waits here meanwhile"),
                     context.related(flight.resolutions[0], "resolved here"),
                 ),
-                notes=(f"the same call of `{owner}` makes, keeps and completes it",),
+                notes=(f"the same call of `{owner}` {flight.how}",),
                 fix=flight_fix(context, flight),
             )  # fmt: skip

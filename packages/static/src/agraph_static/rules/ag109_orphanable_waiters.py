@@ -82,6 +82,7 @@ class Store:
             if found is None:
                 continue
             node, reason = found
+            made = f"`{flight.name}` is made here" if flight.is_made else "the owner begins here"
             yield context.finding(
                 cls, node, flight.function,
                 f"`{flight.name}` is never completed when this {reason}, and those who wait for it hang",
@@ -89,7 +90,7 @@ class Store:
                 label=f"when this {reason}, `{flight.name}` stays pending",
                 help="complete it in a `finally`, or in `except BaseException` with `set_exception`",
                 related=(
-                    context.related(flight.creation, f"`{flight.name}` is made here"),
+                    context.related(flight.creation, made),
                     context.related(flight.reader.node, "another task waits for it here"),
                     context.related(flight.resolutions[0], "completed here only"),
                 ),

@@ -77,6 +77,25 @@ class Writer:
             await self._send(data)
             written.set_result(None)
 """,
+        """\
+import asyncio
+
+class Transport:
+    def __init__(self):
+        self._closed = asyncio.Event()
+
+    def start(self):
+        self._task = asyncio.create_task(self._process())  # error: AG110
+
+    async def close(self):
+        await self._closed.wait()
+
+    async def _process(self):
+        try:
+            await self._read_all()
+        finally:
+            self._closed.set()
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -124,6 +143,37 @@ class Listener:
     async def _run(self):
         await self._subscribe()
         self._changed.set()
+""",
+        """\
+import asyncio
+
+async def run(serve):
+    ready = asyncio.Event()
+
+    async def start():
+        await serve()
+        ready.set()
+
+    async with asyncio.TaskGroup() as group:  # awaits its tasks, in the await graph too
+        group.create_task(start())
+        await ready.wait()
+""",
+        """\
+import asyncio
+
+async def race(attempts):
+    tasks = set()
+
+    async def run(attempt, failed):
+        try:
+            return await attempt
+        except OSError:
+            failed.set_result(None)
+
+    for attempt in attempts:
+        failed = asyncio.get_running_loop().create_future()
+        tasks.add(asyncio.create_task(run(attempt, failed)))
+        await asyncio.wait((*tasks, failed), return_when=asyncio.FIRST_COMPLETED)
 """,
     )
 

@@ -1,0 +1,53 @@
+"""Into whose hands an event or future gets besides: then others may complete it. Used by AG108 and AG110."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import libcst as cst
+
+from agraph_static._internal import vocabulary as words
+from agraph_static._internal.tree import walk
+
+if TYPE_CHECKING:
+    from agraph_static._internal.context import Context
+    from agraph_static._internal.flow import Place
+    from agraph_static._internal.scopes import Call, Function
+
+_SETTERS = words.RESOLVE_METHODS | {"set"}
+
+
+def loose_setters(context: Context) -> list[tuple[cst.BaseExpression, Function]]:
+    """What stands before `.set` and the like where it is not called: `on_signal(event.set)`."""
+    found = []
+    module = context.module
+    for node in walk(module.tree):
+        if not isinstance(node, cst.Attribute) or node.attr.value not in _SETTERS:
+            continue
+        parent = module.parents.get(id(node))
+        if not isinstance(parent, cst.Call) or parent.func is not node:
+            around = (module.by_node.get(id(one)) for one in module.ancestors(node))
+            found.append((node.value, next((one for one in around if one is not None), module.body)))
+    return found
+
+
+def is_set_by_others(context: Context, root: Place, own: set[int], coroutine: Call | None = None) -> bool:
+    """Whether a function besides some hands on the means to set an event, or the event itself.
+
+    Args:
+        context: The module.
+        root: What holds the event.
+        own: The ids of the functions that may set it.
+        coroutine: The call that gives it to the task that sets it.
+    """
+    flow = context.flow
+    given: list[tuple[cst.BaseExpression, Function]] = [
+        (one, call.function)
+        for call in context.module.calls
+        if call is not coroutine
+        for one in (*call.args, *call.keywords.values())
+        if isinstance(one, (cst.Name, cst.Attribute, cst.Subscript))
+    ]
+    given += [one for one in context.loose_setters if id(one[1]) not in own]
+    places = [flow.place(expression, function) for expression, function in given]
+    return any(place is not None and flow.root(place) == root for place in places)

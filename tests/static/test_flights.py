@@ -1,0 +1,244 @@
+"""Single flights: which items of a table are one, who waits, and flights over what is there before."""
+
+from __future__ import annotations
+
+import pytest
+
+from agraph_static import LintConfig, lint_source
+
+RULES = LintConfig(select=("AG108", "AG109"))
+
+
+def found(text: str) -> list[tuple[int, str]]:
+    return [(one.span.line, one.code) for one in lint_source(text, "a.py", RULES)]
+
+
+TABLE = """\
+import asyncio
+
+async def setup(hass):
+    hass.data[{made}] = future = asyncio.get_running_loop().create_future()
+    try:
+        await hass.load()
+    finally:
+        future.set_result(None)
+
+async def other(hass, key):
+    {use}
+"""
+
+
+@pytest.mark.parametrize(
+    ("made", "use"),
+    [
+        ('"lock"', 'await hass.data["task"]'),
+        ("LOCK", "await hass.data[TASK]"),
+        ("keys.LOCK", 'await hass.data.get("lock", None)'),
+        ('"lock"', 'await hass.data["lock"].task'),
+    ],
+)
+def test_items_under_other_keys_are_others(made: str, use: str):
+    assert found(TABLE.format(made=made, use=use)) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "use"),
+    [
+        ('"lock"', 'await hass.data["lock"]'),
+        ('"lock"', 'await hass.data.get("lock")'),
+        ("LOCK", "await hass.data[LOCK]"),
+        ("LOCK", "await hass.data[key]"),
+        ("key", 'await hass.data["lock"]'),
+        ("LOCK", "await asyncio.wait(hass.data.values())"),
+        ('"a.lock"', 'waiter = hass.data.pop("a.lock")\n    await waiter'),
+        ("0", "await hass.data[1]"),
+    ],
+)
+def test_items_that_may_be_the_same_are_one(made: str, use: str):
+    assert found(TABLE.format(made=made, use=use)) == [(4, "AG108")]
+
+
+FILL = """\
+import asyncio
+
+class Cache:
+    async def fill(self, key):
+        self.items[key] = future = asyncio.get_running_loop().create_future()
+        try:
+            await self.load()
+        finally:
+            future.set_result(1)
+
+    {use}
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "lines"),
+    [
+        ("async def get(self, key):\n        return self.items[key]", []),
+        ("async def get(self, key):\n        value = self.items.get(key)\n        return value", []),
+        ("def get(self, key):\n        return self.items[key]", [5]),
+        ("async def get(self, key):\n        return await self.items[key]", [5]),
+        ("async def all(self):\n        await asyncio.wait(self.items.values())", [5]),
+        ("async def all(self):\n        await asyncio.gather(*self.items.values())", [5]),
+    ],
+)
+def test_a_coroutine_that_returns_a_future_does_not_wait_for_it(use: str, lines: list[int]):
+    assert found(FILL.format(use=use)) == [(line, "AG108") for line in lines]
+
+
+def test_the_plainest_wait_is_shown():
+    use = "def get(self, key):\n        return self.items[key]\n\n    async def wait(self, key):\n"
+    (finding,) = lint_source(FILL.format(use=use + "        await self.items[key]"), "a.py", RULES)
+    assert [one.span.line for one in finding.related if "another task waits" in one.message] == [15]
+
+
+def test_an_owner_that_waits_for_its_own_future_in_a_list_owns_no_flight():
+    text = """\
+import asyncio
+
+async def run(loop, task, waiters, work):
+    stop = loop.create_future()
+    waiters.add(stop)
+    await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+    await work()
+    stop.set_result(None)
+"""
+    assert found(text) == []
+
+
+CLEARED = """\
+import asyncio
+
+class Check:
+    def __init__(self):
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def check(self):
+        if not self._idle.is_set():
+            await self._idle.wait()
+            return self._value
+        self._idle.clear()
+        try:
+            self._value = await {work}
+        finally:
+            self._idle.set()
+        return self._value
+{more}
+"""
+
+
+def test_an_event_that_one_caller_clears_and_sets_is_a_flight():
+    assert found(CLEARED.format(work="self._ask()", more="")) == [(12, "AG108")]
+
+
+@pytest.mark.parametrize(
+    ("work", "more"),
+    [
+        ("asyncio.sleep(1)", ""),
+        ("self._ask()", "\n    def resume(self):\n        self._idle.set()"),
+        ("self._ask()", "\n    def resume(self, loop):\n        loop.call_soon(self._idle.set)"),
+        ("self._ask(self._idle)", ""),
+    ],
+    ids=["only sleeps", "is set elsewhere", "is set by a callback", "is handed on"],
+)
+def test_an_event_that_time_or_others_set_is_none(work: str, more: str):
+    assert found(CLEARED.format(work=work, more=more)) == []
+
+
+SESSION = """\
+import asyncio
+from dataclasses import dataclass, field
+
+@dataclass
+class Session:
+    idle: asyncio.Event = field(default_factory=make_event)
+
+async def run(session: Session):
+    await session.idle.wait()
+    session.idle.clear()
+    try:
+        await session.work()
+    finally:
+        session.idle.set()
+"""
+
+
+def test_an_attribute_that_is_said_to_be_an_event_is_one():
+    assert found(SESSION) == [(10, "AG108")]
+
+
+def test_an_event_that_is_handed_in_has_other_setters():
+    handed = "    def __init__(self, idle: asyncio.Event):\n        self.idle: asyncio.Event = idle"
+    assert found(SESSION.replace("    idle: asyncio.Event = field(default_factory=make_event)", handed)) == []
+
+
+CLOSE = """\
+import asyncio
+
+class Run:
+    def __init__(self):
+        self.closed = False
+        self._done = asyncio.Event()
+
+    async def close(self):
+        if self.closed:
+            await self._done.wait()
+            {leave}
+        {raised}
+        await self.buffer.close()
+        self._done.set()
+"""
+
+
+def test_a_flag_that_lets_others_wait_makes_a_flight():
+    text = CLOSE.format(leave="return", raised="self.closed = True")
+    assert found(text) == [(12, "AG108"), (13, "AG109")]
+
+
+@pytest.mark.parametrize(
+    ("leave", "raised"), [("pass", "self.closed = True"), ("return", "self.other = True")]
+)
+def test_a_flag_that_keeps_nobody_out_makes_none(leave: str, raised: str):
+    assert found(CLOSE.format(leave=leave, raised=raised)) == []
+
+
+WAITERS = """\
+import asyncio
+
+class Client:
+    async def send(self, peer):
+        if peer in self.waiters:
+            waiter = asyncio.get_running_loop().create_future()
+            self.waiters[peer].append(waiter)
+            await waiter
+        self.waiters[peer] = []
+        try:
+            await self.bind(peer)
+        finally:
+            for waiter in {taken}:
+                waiter.set_result(None)
+{more}
+"""
+
+
+def test_a_list_of_waiters_that_its_beginner_wakes_is_a_flight():
+    (finding,) = lint_source(WAITERS.format(taken="self.waiters.pop(peer)", more=""), "a.py", RULES)
+    assert (finding.span.line, finding.code, finding.confidence) == (9, "AG108", "likely")
+
+
+@pytest.mark.parametrize(
+    ("taken", "more"),
+    [
+        ("self.sleepers.pop(peer)", ""),
+        (
+            "self.waiters.pop(peer)",
+            "\n    def wake(self, peer):\n        self.waiters[peer].pop().set_result(None)",
+        ),
+    ],
+    ids=["another list", "woken elsewhere"],
+)
+def test_a_list_of_waiters_that_others_wake_is_none(taken: str, more: str):
+    assert found(WAITERS.format(taken=taken, more=more)) == []
