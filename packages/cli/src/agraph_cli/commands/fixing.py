@@ -172,7 +172,7 @@ def _decoded(data: bytes) -> tuple[str, str]:
         text = data.decode(encoding)  # without the byte order mark, which `utf-8-sig` writes again
         if text.encode(encoding) == data:
             return text, encoding
-    except (SyntaxError, UnicodeError):
+    except (SyntaxError, UnicodeError, LookupError):
         raise _CannotFixError("it changed since it was linted, and cannot be decoded any more") from None
     raise _CannotFixError(f"as {encoding} it cannot be written back as it was")
 

@@ -258,7 +258,7 @@ def _sources(findings: tuple[Finding, ...], known: dict[str, bytes]) -> dict[str
     for path in sorted(places):
         try:
             sources[path] = _source(known[path] if path in known else _content(path))
-        except (OSError, SyntaxError, UnicodeDecodeError, LookupError):
+        except (OSError, SyntaxError, UnicodeError, LookupError):
             continue  # a finding without an excerpt is better than none
     return sources
 
