@@ -12,6 +12,7 @@ from agraph_static._internal.model import Confidence, Edit, Finding, Fix, Relate
 from agraph_static._internal.origins import Origins
 from agraph_static._internal.resolutions import Resolver
 from agraph_static._internal.semantics import Module
+from agraph_static._internal.tree import parse_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,11 +44,15 @@ class Context:
             path: The file as given.
             config: The configuration; its `extra_wrappers` are names the model then knows.
             skeleton: Look at this instead of a tree that libcst parses; findings then have no fixes.
+
+        Raises:
+            UnreadableError: libcst cannot parse it.
         """
         self.path = path
         self.config = config
         self.has_fixes: bool = skeleton is None
-        tree, positions = (cst.parse_module(text), None) if skeleton is None else skeleton
+        self.tried: int = 0
+        tree, positions = (parse_module(text), None) if skeleton is None else skeleton
         self.module: Module = Module(text, path, tree, positions)
 
     @cached_property

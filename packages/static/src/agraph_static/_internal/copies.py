@@ -36,10 +36,11 @@ def copied_from(context: Context, call: Call) -> str:
     if owner is not None and "taskgroup" in owner.name.lower() and owner.methods.keys() >= _CLASS_METHODS:
         return "asyncio.TaskGroup"
     function = _outermost(call.function)
-    made = {one.name for inner in function.subtree() for one in inner.calls}
     name = function.name.lower()
-    for part, calls, original in _SHAPES:
-        if part in name and made.issuperset(calls):
+    shapes = [one for one in _SHAPES if one[0] in name]
+    made = {one.name for inner in function.subtree() for one in inner.calls} if shapes else set()
+    for _, calls, original in shapes:
+        if made.issuperset(calls):
             return original if original != "asyncio.wait" or _is_wait(context, call) else ""
     return ""
 

@@ -192,8 +192,15 @@ def local_name(context: Context, dotted_name: str) -> str | None:
     return next((local for local, full in context.module.imports.items() if full == dotted_name), None)
 
 
+_MOST_TRIED = 10_000_000
+"""How many characters are parsed for the fixes of one file: some seconds."""
+
+
 def parses(context: Context, edits: list[Edit]) -> bool:
-    """Whether the text with the edits still is Python."""
+    """Whether the text with the edits still is Python; no more when many fixes of a big file were tried."""
+    context.tried += len(context.module.text)
+    if context.tried > _MOST_TRIED:
+        return False
     try:
         ast.parse(apply_edits(context.module.text, edits))
     except SyntaxError:

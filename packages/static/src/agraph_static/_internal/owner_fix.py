@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from agraph_static._internal.spawns import Spawn
 
 
+_MOST_WAITS = 50
+"""More waits than this are not sent through the helper by one fix."""
+
+
 def flight_fix(context: Context, flight: Flight) -> Fix | None:
     """The fix of a single flight: its owner is the task that makes it."""
     if not context.has_fixes:
@@ -102,6 +106,8 @@ def _fix(  # noqa: PLR0917 - the parts of one sentence: who owns what, from wher
     future = future or context.code(made.target)
     draft.insert(after(context, line), indent(context, line), f"{OWNERS}[{future}] = {owner}")
     waits = [one for one in context.flow.waits(place) if _is_other(context, one, made, within)]
+    if len(waits) > _MOST_WAITS:
+        return None
     redirected = [_redirect(draft, one, place) for one in {id(one.node): one for one in waits}.values()]
     if not redirected or not all(redirected):
         return None
