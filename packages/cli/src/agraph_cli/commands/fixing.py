@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agraph_cli.commands.linting import Job
-    from agraph_static import Finding, LintConfig, LintResult
+    from agraph_static import Edit, Finding, LintConfig, LintResult
 
 _MOST_PASSES = 10  # fixes that overlap are applied one after the other
 _SUPPRESSION = re.compile(
@@ -188,23 +188,23 @@ def _parses(text: str) -> bool:
 
 
 def _on_suppressed_line(finding: Finding, text: str) -> bool:
-    """Whether the fix would change or remove a line on which findings of ours are suppressed."""
+    """Whether the fix would change, move or remove a line on which findings of ours are suppressed."""
     data = text.encode("utf-8", "surrogatepass")
     edits = finding.fix.edits if finding.fix else ()
-    return any(
-        _SUPPRESSION.search(_lines_around(data, edit.start, edit.end))
-        for edit in edits
-        if edit.end > edit.start
-    )
+    return any(_SUPPRESSION.search(_lines_around(data, edit)) for edit in edits)
 
 
-def _lines_around(data: bytes, start: int, end: int) -> str:
-    """The lines that a change touches, and the comment above them: it holds for the next line."""
-    first = data.rfind(b"\n", 0, start) + 1
+def _lines_around(data: bytes, edit: Edit) -> str:
+    """The lines that an edit touches, and the comment above them: it holds for the next line.
+
+    An edit that inserts whole lines touches none; one that inserts less moves its line to the right.
+    """
+    first = data.rfind(b"\n", 0, edit.start) + 1
+    inserts = edit.start == edit.end and edit.start == first and edit.text.endswith(("\n", "\r"))
+    last = first if inserts else data.find(b"\n", max(edit.end - 1, edit.start))
     above = data.rfind(b"\n", 0, max(first - 1, 0)) + 1
     if data[above:first].lstrip().startswith(b"#"):
         first = above
-    last = data.find(b"\n", max(end - 1, start))
     return data[first : last if last >= 0 else len(data)].decode("utf-8", "replace")
 
 
@@ -235,6 +235,7 @@ def _check_unchanged(target: Path, linted: bytes) -> None:
 
 
 def unified(changes: Sequence[Change]) -> Iterable[tuple[str, str, str]]:
-    """Path, text before and text after of each change."""
+    """Path, text before and text after of each change; a byte order mark is a part of them."""
     for change in changes:
-        yield change.path, change.before.decode(change.encoding), change.after.decode(change.encoding)
+        encoding = "utf-8" if change.encoding == "utf-8-sig" else change.encoding
+        yield change.path, change.before.decode(encoding), change.after.decode(encoding)
