@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.edges import Edges
     from agraph_static._internal.flights import Flight
     from agraph_static._internal.locks import Locks
+    from agraph_static._internal.names import Names
     from agraph_static._internal.scopes import Function
     from agraph_static._internal.skeleton_positions import SkeletonPositions
     from agraph_static.rules._base import Rule
@@ -59,6 +60,13 @@ class Context:
     def flow(self) -> Flow:
         """The places of the module."""
         return Flow(self.module)
+
+    @cached_property
+    def names(self) -> Names:
+        """The names that the module binds."""
+        from agraph_static._internal.names import Names  # noqa: PLC0415 - only fixes ask
+
+        return Names(self.module)
 
     @cached_property
     def origins(self) -> Origins:
