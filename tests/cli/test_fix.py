@@ -93,7 +93,7 @@ def test_the_diff_of_a_file_with_a_byte_order_mark_applies(agraph):
     text = "\ufeffimport asyncio\n" + FIXABLE.partition("\n\n\n")[2]
     path = write(text=text)
     agraph("lint --diff -o fix.diff")
-    subprocess.run(["git", "apply", "fix.diff"], check=True)
+    subprocess.run(["git", "apply", "-p0", "fix.diff"], check=True)
     assert path.read_text(encoding="utf-8") == "\ufeffimport asyncio\n" + FIXED.partition("\n\n\n")[2]
 
 
