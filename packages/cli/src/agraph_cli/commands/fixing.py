@@ -82,7 +82,7 @@ def plan(result: LintResult, job: Job, *, unsafe: bool) -> Plan:
     for path in sorted({one.path for one in result.findings if _applies(one, unsafe)}):
         try:
             data = job.text if job.text is not None and path == job.name else Path(path).read_bytes()
-            change = _change(path, data, config_for(job.config, path), unsafe=unsafe)
+            change = _change(path, data, config_for(job.config_of(path), path), unsafe=unsafe)
         except OSError as error:
             errors.append(FileError(path, f"cannot read the file: {error.strerror or error}"))
         except _CannotFixError as error:

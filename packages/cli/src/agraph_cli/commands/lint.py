@@ -81,9 +81,10 @@ def lint(
     known = ask.known()
     given = [stdin_filename if path == "-" else path for path in paths or ["."]]
     overrides = options.Overrides(select, ignore, extend_select, min_confidence, force_exclude)
+    groups = options.settings(given, config, isolated=isolated)
     job = Job(
         tuple(path for path in paths or ["."] if path != "-"),
-        overrides.on(options.settings(given, config, isolated=isolated)),
+        tuple((overrides.on(one), held) for one, held in groups),
         stdin_filename,
         sys.stdin.buffer.read() if "-" in (paths or []) else None,
         jobs,
