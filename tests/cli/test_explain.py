@@ -368,3 +368,10 @@ def test_a_core_with_very_many_waits_is_told_by_its_cycle():
     assert found.hops == found.cycle
     assert len(found.cycle) == 68  # three steps at a time from 0 to 199, and back
     assert found.frees == size
+
+
+def test_a_rule_is_known_by_its_name(agraph):
+    by_code = agraph("explain AG108").out
+    assert agraph("explain Single-Flight").out == by_code
+    assert agraph("explain single-fligth").code == 2
+    assert "did you mean single-flight?" in agraph.err

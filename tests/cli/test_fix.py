@@ -89,6 +89,38 @@ def test_the_diff_applies(agraph, newline, end):
     assert path.read_bytes() == fixed
 
 
+def test_the_diff_of_a_file_with_a_byte_order_mark_applies(agraph):
+    text = "\ufeffimport asyncio\n" + FIXABLE.partition("\n\n\n")[2]
+    path = write(text=text)
+    agraph("lint --diff -o fix.diff")
+    subprocess.run(["git", "apply", "-p0", "fix.diff"], check=True)
+    assert path.read_text(encoding="utf-8") == "\ufeffimport asyncio\n" + FIXED.partition("\n\n\n")[2]
+
+
+MOVED = """\
+import asyncio
+class C:
+    async def connect(self):
+        if self._r is not None:
+            return await self._r
+        self._r = asyncio.get_running_loop().create_future()
+        await self.open()
+        {above}
+        self._r.set_result(1){beside}
+"""
+
+
+@pytest.mark.parametrize(
+    ("above", "beside"),
+    [("# agraph: ignore[AG111] deliberate", ""), ("pass", "  # noqa: AG108"), ("# nothing", "")],
+)
+def test_a_suppressed_line_is_not_moved(agraph, above, beside):
+    write(text=MOVED.format(above=above, beside=beside))
+    agraph("lint --select AG109 --fix --unsafe-fixes")
+    moved = "            self._r.set_result(1)" in Path("app.py").read_text()
+    assert moved is (above == "# nothing")
+
+
 def test_unsafe_fixes_are_made_only_when_asked_for(agraph, monkeypatch):
     write()
     make_unsafe(monkeypatch)

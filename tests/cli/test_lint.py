@@ -279,3 +279,45 @@ def test_the_waiting_task_is_not_called_like_what_it_waits_for(agraph):
     agraph("lint --format full")
     assert "future_add_to_awaited_by(task, waiting_task)" in agraph.out
     assert "(task, task)" not in agraph.out
+
+
+def test_each_path_has_the_configuration_of_its_project(agraph):
+    for name, setting in (("one", 'ignore = ["AG101"]'), ("two", 'select = ["AG1"]'), ("three", "")):
+        Path(name).mkdir()
+        Path(name, "a.py").write_text(BAD)
+        Path(name, "pyproject.toml").write_text(f"[tool.agraph.lint]\n{setting}\n")
+    assert agraph("lint one").code == 0
+    assert agraph("lint two three one --format json").code == 1
+    document = json.loads(agraph.out)
+    assert [one["path"] for one in document["findings"]] == ["three/a.py", "two/a.py"]
+    assert document["files"]["checked"] == 3
+    agraph("lint three/a.py one/a.py one two/a.py")
+    assert [line.partition(":")[0] for line in agraph.out.splitlines()] == ["three/a.py", "two/a.py"]
+    assert agraph("lint one two --isolated").out.count("AG101") == 2
+    assert agraph("lint one two --config one/pyproject.toml").code == 0
+
+
+def test_a_path_in_another_has_its_configuration(agraph):
+    Path("one").mkdir()
+    Path("one/a.py").write_text(BAD)
+    Path("one/pyproject.toml").write_text('[tool.agraph.lint]\nignore = ["AG101"]\n')
+    Path("pyproject.toml").touch()
+    assert agraph("lint one").code == 0
+    both = agraph("lint . one one/a.py")
+    assert (both.code, both.out.count("AG101")) == (1, 1)
+    assert both.err == "Found 1 problem in 1 of 1 file.\n"
+
+
+def test_standard_input_has_the_configuration_of_its_project(agraph):
+    Path("one").mkdir()
+    Path("one/pyproject.toml").write_text('[tool.agraph.lint]\nignore = ["AG101"]\n')
+    Path("two").mkdir()
+    Path("two/a.py").write_text(BAD)
+    agraph("lint - two --stdin-filename one/app.py", stdin=BAD.encode())
+    assert [line.partition(":")[0] for line in agraph.out.splitlines()] == ["two/a.py"]
+
+
+def test_a_notebook_on_standard_input_is_skipped(agraph):
+    assert agraph("lint - --stdin-filename a.ipynb", stdin=b'{"cells": [').code == 0
+    assert agraph.err.startswith("note: a.ipynb is a notebook: skipped")
+    assert agraph("lint - --fix --stdin-filename a.ipynb", stdin=b'{"cells": [').out == '{"cells": ['

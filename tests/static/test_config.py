@@ -76,6 +76,9 @@ def test_nearest_table_wins_and_files_without_it_are_passed_over(tmp_path: Path)
         ("[tool.agraph.lint]\nselect = 'AG101'\n", "must be a list of strings, not a string", ""),
         ("[tool.agraph.lint]\nmin-confidence = 'likly'\n", "not `likly`", "did you mean `likely`?"),
         ("[tool.agraph]\nlint = 3\n", "must be a table, not a number", ""),
+        ("[tool]\nagraph = 3\n", "`tool.agraph` must be a table, not a number", ""),
+        ("[tool.agraph.lnt]\n", "unknown key `lnt` in `[tool.agraph]`", "did you mean `lint`?"),
+        ("[tool.agraph]\nselect = ['AG1']\n", "unknown key `select`", "in `[tool.agraph.lint]`"),
         ("[tool.agraph.lint\n", "is not valid TOML", ""),
     ],
 )

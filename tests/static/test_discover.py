@@ -63,6 +63,34 @@ def test_gitignore_above_the_folder_counts_inside_a_repository(tmp_path: Path):
     assert found(tmp_path / "src") == ["a.py"]
 
 
+@pytest.mark.parametrize("worktree", [False, True])
+def test_what_only_this_clone_ignores(tmp_path: Path, worktree: bool):
+    root, git = tmp_path / "root", tmp_path / "root" / ".git"
+    make(root, "src/a.py", "src/gen.py", "src/other.py", "mine.py")
+    if worktree:
+        git.write_text(f"gitdir: {tmp_path / 'git' / 'worktrees' / 'root'}\n", encoding="utf-8")
+        git = tmp_path / "git"
+        (git / "worktrees" / "root").mkdir(parents=True)
+        (git / "worktrees" / "root" / "commondir").write_text("../..\n", encoding="utf-8")
+    (git / "info").mkdir(parents=True)
+    (git / "info" / "exclude").write_text("# comment\n/mine.py\ngen.py\nother.py\n", encoding="utf-8")
+    (root / ".gitignore").write_text("!other.py\n", encoding="utf-8")
+    assert found(root) == ["src/a.py", "src/other.py"]
+    assert found(root / "src") == ["a.py", "other.py"]
+    assert "mine.py" in found(root, LintConfig(respect_gitignore=False))
+    forced = discover([root / "src/gen.py"], LintConfig(root=root, force_exclude=True))
+    assert (forced.files, forced.skipped) == ((), 1)
+
+
+def test_a_folder_that_is_ignored_says_so(tmp_path: Path):
+    make(tmp_path, "gen/a.py", "empty/a.txt")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitignore").write_text("gen/\n", encoding="utf-8")
+    gen = tmp_path / "gen"
+    assert discover([gen]).notes == (f"{gen}: all that is in it is left out by .gitignore or `exclude`",)
+    assert discover([tmp_path / "empty"]).notes == ()
+
+
 def test_named_files_are_taken_unless_force_exclude(tmp_path: Path):
     make(tmp_path, "build/x.py", "gen.py", "ok.py")
     (tmp_path / ".gitignore").write_text("gen.py\n", encoding="utf-8")
@@ -123,7 +151,8 @@ def test_a_folder_called_like_a_file_and_a_file_that_vanishes(tmp_path: Path):
     (tmp_path / "gone.py").symlink_to(tmp_path / "nothing.py")
     result = lint_paths([tmp_path])
     assert result.checked == 1
-    assert "leads to no file" in result.errors[0].message
+    assert result.errors == ()
+    assert result.notes == (f"skipped {tmp_path / 'gone.py'}: the link leads to no file",)
 
 
 def test_per_file_ignores(tmp_path: Path):

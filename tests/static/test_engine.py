@@ -93,6 +93,17 @@ SUPPRESSED = BAD.replace('set_result("日本"))', 'set_result("日本"))  {comme
         ("# noqa", []),
         ("# noqa: E501", ["AG101"]),
         ("# agraph: ignore[AG108]", ["AG101", "AG900"]),
+        ("# agraph: ignore [AG101]", []),
+        ("# agraph: ignore AG101 and why", []),
+        ("# agraph: ignore all of it", []),
+        ("# agraph: ignore [AG108]", ["AG101", "AG900"]),
+        ("# agraph: ignore AG108, AG110", ["AG101", "AG900"]),
+        ("# agraph: ignore[]", ["AG101", "AG900"]),
+        ("# agraph: ignore[AG101", ["AG101", "AG900"]),
+        ("# agraph: ignore[AG10l]", ["AG101", "AG900"]),
+        ("# agraph: ignore[AG101, AG1]", ["AG900"]),
+        ("# noqa: E501  # agraph: ignore[AG101] why", []),
+        ("# agraph: ignore[AG108]  # agraph: ignore[AG101]", ["AG900"]),
         ("# agraph: ignored", ["AG101"]),
     ],
 )
@@ -104,6 +115,27 @@ def test_suppressions(comment: str, codes: list[str]):
 def test_a_comment_on_its_own_line_holds_for_the_next():
     text = BAD.replace("        if task:", "        # agraph: ignore[AG101] reason\n        if task:")
     assert lint_source(text) == []
+
+
+def test_noqa_holds_for_its_own_line_only():
+    text = BAD.replace("        if task:", "        # noqa\n        if task:")
+    assert [one.code for one in lint_source(text)] == ["AG101"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "message", "help_text"),
+    [
+        ("ignore[AG10l]", "suppresses `AG10L`, which is no rule", "did you mean `AG1"),
+        ("ignore[AG20]", "suppresses `AG20`, which is no rule", "each rule that is meant: AG203, AG204"),
+        ("ignore[]", "names no rule", "`# agraph: ignore[AG101]`"),
+        ("ignore[AG101 why", "the `]` of this comment is missing", "`# agraph: ignore[AG101]`"),
+    ],
+)
+def test_a_suppression_that_is_not_as_it_should_be(comment: str, message: str, help_text: str):
+    (finding,) = lint_source(f"x = 1  # agraph: {comment}\n", config=LintConfig(ignore=("AG101",)))
+    assert (finding.code, finding.span.column) == ("AG900", 8)
+    assert message in finding.message
+    assert help_text in finding.help
 
 
 def test_a_suppression_in_a_string_is_none():

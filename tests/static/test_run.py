@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -90,12 +91,32 @@ def test_the_cache_sees_a_change_a_touch_and_another_configuration(project: Path
     assert codes(lint_paths([project], strict, cache_dir=cache)) == [("broken.py", "AG001")]
 
 
-def test_a_broken_or_unwritable_cache_is_no_error(project: Path, tmp_path: Path):
+SHAPES = {
+    "cut": lambda _: "{",
+    "a number": lambda _: "1",
+    "deep": lambda _: "[" * 200_000,
+    "entries that are numbers": lambda old: json.dumps(dict.fromkeys(old, 1)),
+    "empty entries": lambda old: json.dumps({key: [] for key in old}),
+    "findings that are numbers": lambda old: json.dumps({key: [*one[:3], [1]] for key, one in old.items()}),
+    "findings without a key": lambda old: json.dumps({key: [*one[:3], [{}]] for key, one in old.items()}),
+    "no place": lambda old: json.dumps(old).replace('"line": ', '"lime": '),
+    "a place in words": lambda old: json.dumps(old).replace('"line": ', '"line": "x", "y": '),
+    "no text": lambda old: json.dumps(old).replace('"code": "AG101"', '"code": 101'),
+    "a name instead of notes": lambda old: json.dumps(old).replace('"related": [', '"related": 1, "x": ['),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_broken_cache_is_no_error(project: Path, tmp_path: Path, shape: str):
     cache = tmp_path / "cache"
     lint_paths([project], cache_dir=cache)
     for file in cache.glob("lint-*.json"):
-        file.write_text("{", encoding="utf-8")
+        file.write_text(SHAPES[shape](json.loads(file.read_bytes())), encoding="utf-8")
     assert codes(lint_paths([project], cache_dir=cache)) == EXPECTED
+    assert codes(lint_paths([project], cache_dir=cache)) == EXPECTED
+
+
+def test_an_unwritable_cache_is_no_error(project: Path, tmp_path: Path):
     blocked = tmp_path / "file"
     blocked.write_text("", encoding="utf-8")
     assert codes(lint_paths([project], cache_dir=blocked)) == EXPECTED
@@ -117,6 +138,25 @@ def test_a_big_tree_is_not_parsed_where_nothing_can_be_found(project: Path, monk
     assert codes(result) == EXPECTED[1:]
     assert "4 files" in result.notes[0]
     assert codes(lint_paths([project / "broken.py"])) == EXPECTED[:1]
+
+
+def test_what_was_not_parsed_is_not_remembered_as_clean(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cache, broken = tmp_path / "cache", project / "broken.py"
+    monkeypatch.setattr(run, "PARSE_ALL_BYTES", 3)
+    first = lint_paths([project], cache_dir=cache)
+    read: list[str] = []
+    real = run._Run._read
+    monkeypatch.setattr(run._Run, "_read", lambda self, file: read.append(file) or real(self, file))
+    assert lint_paths([project], cache_dir=cache) == first
+    assert read == []
+    assert codes(lint_paths([broken], cache_dir=cache)) == EXPECTED[:1]
+    assert codes(lint_paths([project], cache_dir=cache)) == EXPECTED
+    broken.write_text("def g(:\n", encoding="utf-8")
+    assert codes(lint_paths([project], cache_dir=cache)) == EXPECTED[1:]
+    monkeypatch.setattr(run, "PARSE_ALL_BYTES", 3_000)
+    assert codes(lint_paths([project], cache_dir=cache)) == EXPECTED
 
 
 def test_a_file_that_vanishes_under_the_run(project: Path, monkeypatch: pytest.MonkeyPatch):

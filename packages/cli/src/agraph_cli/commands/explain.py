@@ -32,7 +32,10 @@ EPILOG = epilog(
 
 def explain(
     code: Annotated[
-        str, typer.Argument(metavar="CODE", help="A rule such as AG101, or certain, possible, stalled, live.")
+        str,
+        typer.Argument(
+            metavar="CODE", help="A rule such as AG101 or single-flight, or certain, possible, stalled, live."
+        ),
     ],
     color: ColorOption = "auto",
 ) -> None:
@@ -45,15 +48,17 @@ def explain(
     from agraph_static import all_rules
 
     rules = {rule.code: rule for rule in all_rules()}
-    if code.upper() not in rules:
-        raise CommandError(f"nothing is called {code!r}", hint=_hint(code, list(rules)))
-    terminal.write(_rule(rules[code.upper()], style))
+    named = {rule.name: rule for rule in rules.values()}
+    rule = rules.get(code.upper()) or named.get(code.lower())
+    if rule is None:
+        raise CommandError(f"nothing is called {code!r}", hint=_hint(code, list(rules), list(named)))
+    terminal.write(_rule(rule, style))
 
 
-def _hint(code: str, rules: list[str]) -> str:
+def _hint(code: str, rules: list[str], names: list[str]) -> str:
     begun = [rule for rule in rules if rule.startswith(code.upper())]
     near = begun or difflib.get_close_matches(code.upper(), rules, n=1)
-    near = near or difflib.get_close_matches(code.lower(), VERDICTS, n=1)
+    near = near or difflib.get_close_matches(code.lower(), [*VERDICTS, *names], n=1)
     if near:
         return f"did you mean {listed(near, 12, 'or')}?"
     return f"try one of {', '.join([*rules, *VERDICTS])}"

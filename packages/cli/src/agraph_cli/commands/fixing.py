@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from agraph_cli.commands.linting import Job
-    from agraph_static import Finding, LintConfig, LintResult
+    from agraph_static import Edit, Finding, LintConfig, LintResult
 
 _MOST_PASSES = 10  # fixes that overlap are applied one after the other
 _SUPPRESSION = re.compile(
@@ -82,7 +82,7 @@ def plan(result: LintResult, job: Job, *, unsafe: bool) -> Plan:
     for path in sorted({one.path for one in result.findings if _applies(one, unsafe)}):
         try:
             data = job.text if job.text is not None and path == job.name else Path(path).read_bytes()
-            change = _change(path, data, config_for(job.config, path), unsafe=unsafe)
+            change = _change(path, data, config_for(job.config_of(path), path), unsafe=unsafe)
         except OSError as error:
             errors.append(FileError(path, f"cannot read the file: {error.strerror or error}"))
         except _CannotFixError as error:
@@ -172,7 +172,7 @@ def _decoded(data: bytes) -> tuple[str, str]:
         text = data.decode(encoding)  # without the byte order mark, which `utf-8-sig` writes again
         if text.encode(encoding) == data:
             return text, encoding
-    except (SyntaxError, UnicodeError):
+    except (SyntaxError, UnicodeError, LookupError):
         raise _CannotFixError("it changed since it was linted, and cannot be decoded any more") from None
     raise _CannotFixError(f"as {encoding} it cannot be written back as it was")
 
@@ -188,23 +188,23 @@ def _parses(text: str) -> bool:
 
 
 def _on_suppressed_line(finding: Finding, text: str) -> bool:
-    """Whether the fix would change or remove a line on which findings of ours are suppressed."""
+    """Whether the fix would change, move or remove a line on which findings of ours are suppressed."""
     data = text.encode("utf-8", "surrogatepass")
     edits = finding.fix.edits if finding.fix else ()
-    return any(
-        _SUPPRESSION.search(_lines_around(data, edit.start, edit.end))
-        for edit in edits
-        if edit.end > edit.start
-    )
+    return any(_SUPPRESSION.search(_lines_around(data, edit)) for edit in edits)
 
 
-def _lines_around(data: bytes, start: int, end: int) -> str:
-    """The lines that a change touches, and the comment above them: it holds for the next line."""
-    first = data.rfind(b"\n", 0, start) + 1
+def _lines_around(data: bytes, edit: Edit) -> str:
+    """The lines that an edit touches, and the comment above them: it holds for the next line.
+
+    An edit that inserts whole lines touches none; one that inserts less moves its line to the right.
+    """
+    first = data.rfind(b"\n", 0, edit.start) + 1
+    inserts = edit.start == edit.end and edit.start == first and edit.text.endswith(("\n", "\r"))
+    last = first if inserts else data.find(b"\n", max(edit.end - 1, edit.start))
     above = data.rfind(b"\n", 0, max(first - 1, 0)) + 1
     if data[above:first].lstrip().startswith(b"#"):
         first = above
-    last = data.find(b"\n", max(end - 1, start))
     return data[first : last if last >= 0 else len(data)].decode("utf-8", "replace")
 
 
@@ -235,6 +235,7 @@ def _check_unchanged(target: Path, linted: bytes) -> None:
 
 
 def unified(changes: Sequence[Change]) -> Iterable[tuple[str, str, str]]:
-    """Path, text before and text after of each change."""
+    """Path, text before and text after of each change; a byte order mark is a part of them."""
     for change in changes:
-        yield change.path, change.before.decode(change.encoding), change.after.decode(change.encoding)
+        encoding = "utf-8" if change.encoding == "utf-8-sig" else change.encoding
+        yield change.path, change.before.decode(encoding), change.after.decode(encoding)

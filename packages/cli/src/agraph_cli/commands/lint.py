@@ -81,9 +81,10 @@ def lint(
     known = ask.known()
     given = [stdin_filename if path == "-" else path for path in paths or ["."]]
     overrides = options.Overrides(select, ignore, extend_select, min_confidence, force_exclude)
+    groups = options.settings(given, config, isolated=isolated)
     job = Job(
         tuple(path for path in paths or ["."] if path != "-"),
-        overrides.on(options.settings(given, config, isolated=isolated)),
+        tuple((overrides.on(one), held) for one, held in groups),
         stdin_filename,
         sys.stdin.buffer.read() if "-" in (paths or []) else None,
         jobs,
@@ -258,7 +259,7 @@ def _sources(findings: tuple[Finding, ...], known: dict[str, bytes]) -> dict[str
     for path in sorted(places):
         try:
             sources[path] = _source(known[path] if path in known else _content(path))
-        except (OSError, SyntaxError, UnicodeDecodeError, LookupError):
+        except (OSError, SyntaxError, UnicodeError, LookupError):
             continue  # a finding without an excerpt is better than none
     return sources
 

@@ -186,32 +186,61 @@ def _codes(given: Iterable[str], option: str) -> tuple[str, ...]:
     return codes
 
 
-def settings(paths: Sequence[str], file: str | None, *, isolated: bool) -> LintConfig:
-    """The configuration of the project.
+Group = tuple["LintConfig", tuple[str, ...]]
+"""A configuration, and the given paths that it holds for."""
+
+
+def settings(paths: Sequence[str], file: str | None, *, isolated: bool) -> list[Group]:
+    """The configurations of the projects that are linted.
 
     Args:
-        paths: What is linted: the nearest pyproject.toml above all of it counts.
+        paths: What is linted. For each, the nearest pyproject.toml above it counts; for one that lies in
+            another, that of the other.
         file: A pyproject.toml to read instead; None without.
         isolated: Whether to read none.
 
     Returns:
-        The configuration.
+        The configurations that differ, with their paths in order.
 
     Raises:
-        CommandError: It cannot be read, or says something that is not known.
+        CommandError: One cannot be read, or says something that is not known.
     """
     from agraph_static import ConfigError, LintConfig, load_config
 
     if isolated:
-        return LintConfig()
+        return [(LintConfig(), tuple(paths))]
+    if file is not None and not Path(file).is_file():
+        raise CommandError(f"--config: no such file: {file}", hint="name a pyproject.toml file")
     try:
-        if file is None:
-            return load_config(_common_folder(paths))
-        if not Path(file).is_file():
-            raise CommandError(f"--config: no such file: {file}", hint="name a pyproject.toml file")
-        return load_config(Path(file))
+        if file is not None:
+            return [(load_config(Path(file)), tuple(paths))]
+        groups: dict[LintConfig, list[str]] = {}
+        for folder, held in _by_project(paths).items():
+            groups.setdefault(load_config(folder), []).extend(held)
     except ConfigError as error:
         raise CommandError(error.message, hint=error.help) from None
+    return [(config, tuple(held)) for config, held in groups.items()]
+
+
+def _by_project(paths: Sequence[str]) -> dict[Path, list[str]]:
+    """The paths by the nearest folder above them that holds a pyproject.toml, else by the topmost folder."""
+    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - thousands of plain paths
+    folders = {path for path in absolute if os.path.isdir(path)}  # noqa: PTH112
+    starts: dict[str, Path] = {}
+    projects: dict[Path, Path] = {}
+    found: dict[Path, list[str]] = {}
+    for given, path in zip(paths, absolute, strict=True):
+        folder = path if path in folders else os.path.dirname(path)  # noqa: PTH120
+        if folder not in starts:
+            around = [Path(folder), *Path(folder).parents]
+            start = next((one for one in reversed(around) if str(one) in folders), around[0])
+            if start not in projects:
+                above = [start, *start.parents]
+                near = (one for one in above if (one / "pyproject.toml").is_file())
+                projects[start] = next(near, above[-1])
+            starts[folder] = projects[start]
+        found.setdefault(starts[folder], []).append(given)
+    return found
 
 
 def cache_folder(paths: Sequence[str]) -> Path:

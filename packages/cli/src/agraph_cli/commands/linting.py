@@ -5,11 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agraph_static import Finding, LintConfig, LintResult
 
 
@@ -19,7 +18,8 @@ class Job:
 
     Attributes:
         paths: Files and folders.
-        config: The configuration, with the options of the command line on top.
+        groups: The configurations, with the options of the command line on top, and the paths that each
+            holds for; the name of standard input is one of them.
         name: What to call standard input.
         text: Standard input; None when it is not linted.
         jobs: Number of processes; None chooses by the amount of work.
@@ -27,7 +27,7 @@ class Job:
     """
 
     paths: tuple[str, ...]
-    config: LintConfig
+    groups: tuple[tuple[LintConfig, tuple[str, ...]], ...]
     name: str = "<stdin>"
     text: bytes | None = None
     jobs: int | None = None
@@ -36,6 +36,23 @@ class Job:
     def named(self) -> tuple[str, ...]:
         """All that is linted, standard input by its name."""
         return self.paths if self.text is None else (*self.paths, self.name)
+
+    def config_of(self, path: str) -> LintConfig:
+        """The configuration that holds for a file.
+
+        Args:
+            path: The file, as its findings name it.
+
+        Returns:
+            That of the given path that it lies in.
+        """
+        if len(self.groups) > 1:
+            file = Path(os.path.abspath(path))  # noqa: PTH100 - it takes `..` out
+            around = {str(one) for one in (file, *file.parents)}
+            for config, held in self.groups:
+                if any(os.path.abspath(one) in around for one in held):  # noqa: PTH100
+                    return config
+        return self.groups[0][0]
 
 
 def run(job: Job) -> LintResult:
@@ -50,13 +67,33 @@ def run(job: Job) -> LintResult:
     from agraph_static import LintResult, lint_paths, lint_source
 
     result = LintResult((), 0, 0, 0)
-    if job.paths:
-        result = lint_paths(job.paths, job.config, jobs=job.jobs, cache_dir=job.cache)
+    given = set(job.paths)
+    for config, held in job.groups:
+        paths = [one for one in held if one in given]
+        if paths:
+            result = _together(result, lint_paths(paths, config, jobs=job.jobs, cache_dir=job.cache))
     if job.text is None:
         return result
-    findings = lint_source(job.text, job.name, config_for(job.config, job.name))
+    if job.name.endswith(".ipynb"):
+        note = f"{job.name} is a notebook: skipped, agraph lints Python source files"
+        return dataclasses.replace(result, skipped=result.skipped + 1, notes=(*result.notes, note))
+    findings = lint_source(job.text, job.name, config_for(job.config_of(job.name), job.name))
     return dataclasses.replace(
         result, findings=in_order([*findings, *result.findings]), checked=result.checked + 1
+    )
+
+
+def _together(one: LintResult, other: LintResult) -> LintResult:
+    """Two runs as one."""
+    from agraph_static import LintResult
+
+    return LintResult(
+        in_order([*one.findings, *other.findings]),
+        one.checked + other.checked,
+        one.skipped + other.skipped,
+        one.failed + other.failed,
+        (*one.errors, *other.errors),
+        (*one.notes, *other.notes),
     )
 
 

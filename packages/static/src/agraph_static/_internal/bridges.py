@@ -224,19 +224,14 @@ def _only_fans_out_errors(context: Context, resolution: Resolution, function: Fu
 
 def _records_edges(context: Context, call: Call, callback: Callback | None, resolution: Resolution) -> bool:
     """Whether the code around it already calls `future_add_to_awaited_by`."""
+    edges = context.edges
     around = [one for one in call.function.lineage() if one.parent is not None]
-    candidates = list(around[-1].subtree()) if around else [call.function]
-    for function in (callback.function if callback else None, resolution.function):
-        if function is not None:
-            candidates.append(function)
+    if edges.recorded_below(around[-1]) if around else edges.recorded_in(call.function):
+        return True
+    candidates = [callback.function if callback else None, resolution.function]
     if resolution.place[0] == "s" and call.function.owner is not None:
         candidates.extend(call.function.owner.methods.values())
-    helpers = [context.flow.callee(one) for function in candidates for one in function.calls]
-    return any(
-        words.ADD_EDGE in one.name or one.name == "_awaited_by_add"
-        for function in (*candidates, *(helper for helper in helpers if helper is not None))
-        for one in function.calls
-    )
+    return any(function is not None and edges.recorded_in(function) for function in candidates)
 
 
 def _confidence(  # noqa: PLR0911 - one question after the other reads best

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.config import LintConfig
 
 Entry = list[Any]
-"""Time of change in ns, size in bytes, digest, findings as plain data."""
+"""Time of change in ns, size in bytes, digest, findings as plain data; None when the file was not parsed."""
 
 
 Version = tuple[int, int, str]
@@ -49,10 +49,10 @@ class Cache:
         self._changed = False
         try:
             loaded = json.loads(self._file.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return
         if isinstance(loaded, dict):
-            self._entries = loaded
+            self._entries = {path: one for path, one in loaded.items() if _is_entry(one)}
 
     @staticmethod
     def status_of(path: str) -> tuple[int, int] | None:
@@ -80,33 +80,46 @@ class Cache:
         Args:
             path: The file as given; findings carry it.
         """
+        entry = self._untouched(path)
+        return None if entry is None else _to_findings(entry, path)
+
+    def unparsed(self, path: str) -> Version | None:
+        """The version of a file that was not touched since, and was not parsed then; None for another.
+
+        Args:
+            path: The file as given.
+        """
+        entry = self._untouched(path)
+        return (entry[0], entry[1], entry[2]) if entry is not None and entry[3] is None else None
+
+    def _untouched(self, path: str) -> Entry | None:
         entry = self._entries.get(os.path.abspath(path))
-        if entry is None:
+        if entry is None or self.status_of(path) != (entry[0], entry[1]):
             return None
-        if self.status_of(path) != (entry[0], entry[1]):
-            return None
-        return [_to_finding(one, path) for one in entry[3]]
+        return entry
 
     def same_content(self, path: str, version: Version) -> list[Finding] | None:
         """The findings of a file that was touched but holds what it held; None when it is another."""
         entry = self._entries.get(os.path.abspath(path))
         if entry is None or entry[2] != version[2]:
             return None
-        findings = [_to_finding(one, path) for one in entry[3]]
-        self.store(path, version, findings)
+        findings = _to_findings(entry, path)
+        if findings is not None:
+            self.store(path, version, findings)
         return findings
 
-    def store(self, path: str, version: Version, findings: list[Finding]) -> None:
+    def store(self, path: str, version: Version, findings: list[Finding] | None) -> None:
         """Remember the findings of a file, unless it has changed since it was read.
 
         Args:
             path: The file as given.
             version: What `version_of` said when it was read.
-            findings: What was found in it.
+            findings: What was found in it; None when it was not parsed.
         """
         if self.status_of(path) != version[:2]:
             return
-        self._entries[os.path.abspath(path)] = [*version, [_from_finding(one) for one in findings]]
+        plain = None if findings is None else [_from_finding(one) for one in findings]
+        self._entries[os.path.abspath(path)] = [*version, plain]
         self._changed = True
 
     def save(self) -> None:
@@ -138,20 +151,51 @@ def _from_finding(finding: Finding) -> dict[str, Any]:
     return dataclasses.asdict(finding)
 
 
+def _is_entry(loaded: object) -> bool:
+    """Whether something that was read from a file of ours, or of somebody else, has the shape of an entry."""
+    if not isinstance(loaded, list) or len(loaded) != 4:
+        return False
+    time, size, digest, findings = loaded
+    numbers = isinstance(time, int) and isinstance(size, int)
+    return numbers and isinstance(digest, str) and (findings is None or isinstance(findings, list))
+
+
+def _to_findings(entry: Entry, path: str) -> list[Finding] | None:
+    """The findings of an entry; None when it has none, or is not as we write it."""
+    if entry[3] is None:
+        return None
+    try:
+        return [_to_finding(one, path) for one in entry[3]]
+    except (TypeError, KeyError, AttributeError):
+        return None
+
+
 def _to_finding(plain: dict[str, Any], path: str) -> Finding:
     fix = plain["fix"]
     return Finding(
-        code=plain["code"],
+        code=_text(plain["code"]),
         confidence=plain["confidence"],
-        message=plain["message"],
+        message=_text(plain["message"]),
         path=path,
-        span=Span(**plain["span"]),
-        function=plain["function"],
-        label=plain["label"],
-        help=plain["help"],
-        related=tuple(Related(path, Span(**one["span"]), one["message"]) for one in plain["related"]),
-        notes=tuple(plain["notes"]),
+        span=_span(plain["span"]),
+        function=_text(plain["function"]),
+        label=_text(plain["label"]),
+        help=_text(plain["help"]),
+        related=tuple(Related(path, _span(one["span"]), _text(one["message"])) for one in plain["related"]),
+        notes=tuple(map(_text, plain["notes"])),
         fix=None
         if fix is None
-        else Fix(fix["kind"], fix["message"], tuple(Edit(**one) for one in fix["edits"])),
+        else Fix(fix["kind"], _text(fix["message"]), tuple(Edit(**one) for one in fix["edits"])),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _span(plain: dict[str, int]) -> Span:
+    if not all(isinstance(one, int) for one in plain.values()):
+        raise TypeError(plain)
+    return Span(**plain)

@@ -102,7 +102,7 @@ def load_config(start: Path | str = ".") -> LintConfig:
         if not file.is_file():
             continue
         document = _read_toml(file)
-        if "lint" in _tool_table(document):
+        if "lint" in _tool_table(file, document):
             return _from_document(file, document)
         nearest = nearest or (file, document)
     return LintConfig() if nearest is None else _from_document(*nearest)
@@ -114,10 +114,17 @@ def _near(word: str, known: Iterable[str], n: int = 1) -> list[str]:
     return difflib.get_close_matches(word, known, n=n)
 
 
-def _tool_table(document: dict[str, Any]) -> dict[str, Any]:
-    table = document.get("tool", {})
-    table = table.get("agraph", {}) if isinstance(table, dict) else {}
-    return table if isinstance(table, dict) else {}
+def _tool_table(file: Path, document: dict[str, Any]) -> dict[str, Any]:
+    tools = document.get("tool", {})
+    table = tools.get("agraph", {}) if isinstance(tools, dict) else {}
+    if not isinstance(table, dict):
+        raise ConfigError(f"{file}: `tool.agraph` must be a table, not {_type_name(table)}")
+    for key in table:
+        if key != "lint":
+            near = _near(key, ["lint"])
+            hint = "did you mean `lint`?" if near else "the settings are in `[tool.agraph.lint]`"
+            raise ConfigError(f"{file}: unknown key `{key}` in `[tool.agraph]`", help=hint)
+    return table
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
@@ -132,7 +139,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def _from_document(file: Path, document: dict[str, Any]) -> LintConfig:
-    table = _tool_table(document).get("lint", {})
+    table = _tool_table(file, document).get("lint", {})
     if not isinstance(table, dict):
         raise ConfigError(f"{file}: `tool.agraph.lint` must be a table, not {_type_name(table)}")
     values: dict[str, Any] = {}

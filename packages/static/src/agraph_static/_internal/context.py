@@ -13,6 +13,7 @@ from agraph_static._internal.model import Confidence, Edit, Finding, Fix, Relate
 from agraph_static._internal.origins import Origins
 from agraph_static._internal.resolutions import Resolver
 from agraph_static._internal.semantics import Module
+from agraph_static._internal.tree import parse_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.edges import Edges
     from agraph_static._internal.flights import Flight
     from agraph_static._internal.locks import Locks
+    from agraph_static._internal.names import Names
     from agraph_static._internal.scopes import Function
     from agraph_static._internal.skeleton_positions import SkeletonPositions
     from agraph_static.rules._base import Rule
@@ -47,17 +49,28 @@ class Context:
             path: The file as given.
             config: The configuration; its `extra_wrappers` are names the model then knows.
             skeleton: Look at this instead of a tree that libcst parses; findings then have no fixes.
+
+        Raises:
+            UnreadableError: libcst cannot parse it.
         """
         self.path = path
         self.config = config
         self.has_fixes: bool = skeleton is None
-        tree, positions = (cst.parse_module(text), None) if skeleton is None else skeleton
+        self.tried: int = 0
+        tree, positions = (parse_module(text), None) if skeleton is None else skeleton
         self.module: Module = Module(text, path, tree, positions)
 
     @cached_property
     def flow(self) -> Flow:
         """The places of the module."""
         return Flow(self.module)
+
+    @cached_property
+    def names(self) -> Names:
+        """The names that the module binds."""
+        from agraph_static._internal.names import Names  # noqa: PLC0415 - only fixes ask
+
+        return Names(self.module)
 
     @cached_property
     def origins(self) -> Origins:

@@ -36,11 +36,12 @@ def copied_from(context: Context, call: Call) -> str:
     if owner is not None and "taskgroup" in owner.name.lower() and owner.methods.keys() >= _CLASS_METHODS:
         return "asyncio.TaskGroup"
     function = _outermost(call.function)
-    made = {one.name for inner in function.subtree() for one in inner.calls}
     name = function.name.lower()
+    shapes = [one for one in _SHAPES if one[0] in name]
+    made = {one.name for inner in function.subtree() for one in inner.calls} if shapes else set()
     made |= {one.lstrip("_") for one in made}  # 3.11's gather and shield call `_ensure_future`
-    for part, calls, original in _SHAPES:
-        if part in name and made.issuperset(calls):
+    for _, calls, original in shapes:
+        if made.issuperset(calls):
             return original if original != "asyncio.wait" or _is_wait(context, call) else ""
     return ""
 

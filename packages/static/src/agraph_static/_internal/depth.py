@@ -78,10 +78,29 @@ def _length(node: ast.AST, until: ast.AST | None = None) -> int:
     return (end - start) * 100 + max(0, end_column - column)
 
 
-def _depth(level: list[ast.AST]) -> int:
+def _depth(nodes: list[ast.AST]) -> int:
     """How deeply the nodes below some are nested; counted no further than matters."""
     deepest = 0
-    while level and deepest <= MAX_DEPTH:
-        deepest += 1
-        level = [child for one in level for child in ast.iter_child_nodes(one)]
+    stack = [(one, 1) for one in nodes]
+    while stack and deepest <= MAX_DEPTH:
+        node, depth = stack.pop()
+        depth += _more_levels(node)
+        deepest = max(deepest, depth)
+        stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
     return deepest
+
+
+def _more_levels(node: ast.AST) -> int:
+    """The levels that libcst has where the standard parser has one: it nests these in each other."""
+    if isinstance(node, ast.BoolOp):
+        return len(node.values) - 2
+    if isinstance(node, _COMPREHENSIONS):
+        return len(node.generators) - 1
+    if isinstance(node, ast.alias):
+        return node.name.count(".")
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return node.module.count(".")
+    return 0
+
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

@@ -59,6 +59,7 @@ class _Walker:
         self.errors: list[FileError] = []
         self.notes: list[str] = []
         self.skipped = 0
+        self.left_out = 0
         self.excluded_names = frozenset(DEFAULT_EXCLUDE)
         root = os.path.realpath(config.root or ".")
         self.base = _with_separator(root)
@@ -68,7 +69,10 @@ class _Walker:
         """Take one path of the command line."""
         path = os.path.realpath(given)
         if os.path.isdir(path):
+            before, left_out = len(self.files), self.left_out
             self._walk(given, path)
+            if len(self.files) == before and self.left_out > left_out:
+                self.notes.append(f"{given}: all that is in it is left out by .gitignore or `exclude`")
         elif not os.path.exists(path):
             self.errors.append(FileError(given, "no such file or folder", _near_names(given)))
         elif not os.path.isfile(path):
@@ -92,6 +96,8 @@ class _Walker:
         if self.excluded_names.intersection(PurePath(below).parts[:-1]):
             return True
         ignores = list(self.exclude)
+        if self.config.respect_gitignore and os.path.exists(os.path.join(base, ".git")):
+            ignores.extend(_repository_excludes(base))
         folder = base
         for part in (*PurePath(below).parts[:-1], ""):
             if self.config.respect_gitignore and path.startswith(base):
@@ -135,22 +141,29 @@ class _Walker:
             except OSError:  # a symlink to itself
                 continue
             wanted = is_folder or entry.name.endswith(SUFFIXES)
-            if not wanted or _left_out(ignores, os.path.join(folder, entry.name), folder=is_folder):
+            if not wanted:
+                continue
+            if _left_out(ignores, os.path.join(folder, entry.name), folder=is_folder):
+                self.left_out += 1
                 continue
             real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(folder, entry.name)
             if is_folder:
                 yield below, real, ignores
-            elif entry.is_symlink() and not os.path.isfile(real):
-                self.errors.append(FileError(below, "the link leads to no file"))
+            elif entry.is_symlink() and not os.path.isfile(real):  # as Emacs makes them: `.#app.py`
+                self._skip(f"skipped {below}: the link leads to no file")
             elif entry.is_file():  # and no pipe or socket, which reading would wait for
                 self.files.setdefault(real, below)
 
     def _parent_ignores(self, folder: str) -> list[_Ignore]:
-        """The .gitignore files above a folder, up to the repository's root; none outside a repository."""
+        """The .gitignore files above a folder, up to the repository's root, and what only this clone ignores.
+
+        None outside a repository.
+        """
         found: list[_Ignore] = []
         parents = [Path(folder), *Path(folder).parents]
         for index, parent in enumerate(parents):
             if (parent / ".git").exists():
+                found.extend(_repository_excludes(str(parent)))
                 for above in reversed(parents[1 : index + 1]):
                     found.extend(_gitignore(str(above)))
                 return found
@@ -168,11 +181,36 @@ def _with_separator(folder: str) -> str:
 
 
 def _gitignore(folder: str) -> Iterator[_Ignore]:
+    return _ignore_file(os.path.join(folder, ".gitignore"), folder)
+
+
+def _repository_excludes(root: str) -> Iterator[_Ignore]:
+    """`.git/info/exclude`, which .gitignore files overrule; in a worktree the file `.git` says where."""
+    git = os.path.join(root, ".git")
     try:
-        with open(os.path.join(folder, ".gitignore"), encoding="utf-8", errors="replace") as file:
-            yield _Ignore(_with_separator(folder), _patterns(file))
+        if os.path.isfile(git):
+            git = os.path.join(root, _first_line(git).removeprefix("gitdir:").strip())
+            git = os.path.join(git, _first_line(os.path.join(git, "commondir")))
+    except OSError:
+        return iter(())
+    return _ignore_file(os.path.join(git, "info", "exclude"), root)
+
+
+def _first_line(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.readline().strip()
+
+
+def _ignore_file(path: str, folder: str) -> Iterator[_Ignore]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.readlines()
     except OSError:
         return
+    if any(
+        line.strip() and not line.startswith("#") for line in lines
+    ):  # the file that git makes has comments
+        yield _Ignore(_with_separator(folder), _patterns(lines))
 
 
 def _left_out(ignores: Iterable[_Ignore], path: str, *, folder: bool) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal.fixes import apply_edits
+from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
     from agraph_static._internal.config import LintConfig
@@ -29,6 +30,7 @@ except ImportError:  # Python < 3.14
         pass
 """
 
+_AGRAPH = "from agraph import future_add_to_awaited_by, future_discard_from_awaited_by\n"
 
 OWNERS = "_awaited_by_owners"
 WAIT_FOR_OWNER = "_awaited_by_wait"
@@ -59,6 +61,7 @@ class Draft:
         asyncio: What asyncio is called in the module.
         add, discard: How the two functions are called.
         edits: What was drafted so far.
+        possible: False once it turned out that the module uses a name that the fix needs.
     """
 
     context: Context
@@ -67,6 +70,7 @@ class Draft:
     add: str
     discard: str
     edits: list[Edit] = field(default_factory=list)
+    possible: bool = True
 
     def insert(self, offset: int, indent: str, statement: str) -> None:
         """Insert a line.
@@ -89,7 +93,7 @@ class Draft:
 def draft_of(context: Context) -> Draft:
     """An empty draft in the project's style."""
     style = fix_style(context.config)
-    asyncio = local_name(context, "asyncio") or "asyncio"
+    asyncio = _name_of(context, "asyncio")
     if style == "inline-shim":
         return Draft(context, style, asyncio, "_awaited_by_add", "_awaited_by_discard")
     prefix = f"{asyncio}." if style == "stdlib-3.14" else ""
@@ -118,37 +122,67 @@ def add_imports(draft: Draft, *, needs_asyncio: bool, owners: bool = False) -> N
         needs_asyncio: Whether the new code names asyncio.
         owners: Whether it uses the table of owners.
     """
-    context, text = draft.context, draft.context.module.text
+    context, names = draft.context, draft.context.names
     lines = []
-    if needs_asyncio and local_name(context, "asyncio") is None:
-        lines.append("import asyncio\n")
-    if owners and local_name(context, "weakref") is None:
-        lines.append("import weakref\n")
-    if draft.style == "inline-shim" and "_awaited_by_add" not in text:
-        lines.append("\n" + _SHIM)
-    elif draft.style == "agraph-core" and "from agraph import future_add_to_awaited_by" not in text:
-        lines.append("from agraph import future_add_to_awaited_by, future_discard_from_awaited_by\n")
-    if owners and OWNERS not in text:
+    for module in ("asyncio", "weakref"):
+        if needs_asyncio if module == "asyncio" else owners:
+            name = _name_of(context, module)
+            if names.local(module) is None:
+                lines.append(f"import {module}\n" if name == module else f"import {module} as {name}\n")
+                draft.possible = draft.possible and (name == module or names.is_free(name))
+    functions = (draft.add, draft.discard) if draft.style != "stdlib-3.14" else ()
+    if any(names.imports.get(one) is None for one in functions):
+        draft.possible = draft.possible and all(map(names.is_free, functions))
+        lines.append("\n" + _SHIM if draft.style == "inline-shim" else _AGRAPH)
+    if owners and OWNERS not in names.others:
         block = _OWNERS.replace("ADD", draft.add).replace("DISCARD", draft.discard)
         block = block.replace("asyncio.current_task", f"{draft.asyncio}.current_task")
-        weakref = local_name(context, "weakref") or "weakref"
-        lines.append("\n" + block.replace("weakref.Weak", f"{weakref}.Weak"))
-    offset = _after_imports(context)
+        lines.append("\n" + block.replace("weakref.Weak", f"{_name_of(context, 'weakref')}.Weak"))
+    offset, after_imports = _place_of_imports(context)
     for line in lines:  # one edit each: fixes that are applied together share those they have in common
-        draft.edits.append(
-            context.edit(offset, offset, line.replace("\n", context.module.tree.default_newline))
-        )
+        spaced = line if after_imports or line[0] != "\n" else f"{line[1:]}\n"
+        newline = context.module.tree.default_newline
+        draft.edits.append(context.edit(offset, offset, spaced.replace("\n", newline)))
 
 
-def _after_imports(context: Context) -> int:
+def _name_of(context: Context, module: str) -> str:
+    """What a module is called where the fix names it: as in the text, or so that nothing else is meant."""
+    local = context.names.local(module)
+    if local is not None:
+        return local
+    return module if context.names.is_free(module) else f"_{module}"
+
+
+def _place_of_imports(context: Context) -> tuple[int, bool]:
+    """Where the first code of the module begins that is neither its docstring nor an import.
+
+    What is put there runs before anything that can need it. Names such as `__all__` may stand between.
+
+    Returns:
+        The place, and whether it is behind such a docstring or import.
+    """
     last: cst.CSTNode | None = None
-    for node in context.module.tree.body:
-        imports = isinstance(node, cst.SimpleStatementLine) and isinstance(
-            node.body[0], (cst.Import, cst.ImportFrom)
-        )
-        if imports or (last is None and is_docstring(node)):
+    body = context.module.tree.body
+    for node in body:
+        if not isinstance(node, cst.SimpleStatementLine):
+            break
+        if all(isinstance(one, (cst.Import, cst.ImportFrom)) for one in node.body) or (
+            node is body[0] and is_docstring(node)
+        ):
             last = node
-    return 0 if last is None else after(context, last)
+        elif not _binds_dunder(node):
+            break
+    if last is not None:
+        return after(context, last), True
+    return context.module.positions.line_start(context.start(body[0])) if body else 0, False
+
+
+def _binds_dunder(node: cst.SimpleStatementLine) -> bool:
+    """`__version__ = "1.0"`."""
+    return all(
+        isinstance(one, cst.Assign) and all(dotted(each.target).startswith("__") for each in one.targets)
+        for one in node.body
+    )
 
 
 def is_docstring(node: cst.BaseStatement | cst.BaseSmallStatement) -> bool:
@@ -173,6 +207,23 @@ def own_line(context: Context, node: cst.CSTNode) -> cst.SimpleStatementLine | N
     )
 
 
+def repeatable(context: Context, expression: cst.CSTNode) -> str | None:
+    """The source of an expression that can be written a second time; None for one that does something.
+
+    These are names, attributes and items. A call may make another object, or take it out of something.
+    """
+    if not dotted(expression) or not all(isinstance(one, _REPEATABLE) for one in walk(expression)):
+        return None
+    text = context.module.code(expression)
+    return None if "\n" in text or "\r" in text else text
+
+
+_REPEATABLE = (
+    cst.Name, cst.Attribute, cst.Subscript, cst.SubscriptElement, cst.Index, cst.Integer, cst.SimpleString,
+    cst.UnaryOperation,
+)  # fmt: skip
+
+
 def indent(context: Context, node: cst.CSTNode) -> str:
     """What the line of a node begins with."""
     start = context.start(node)
@@ -187,13 +238,21 @@ def after(context: Context, node: cst.CSTNode) -> int:
     return len(text) if newline < 0 else newline + 1
 
 
-def local_name(context: Context, dotted_name: str) -> str | None:
-    """What an imported module is called in this one; None when it is not imported."""
-    return next((local for local, full in context.module.imports.items() if full == dotted_name), None)
+_MOST_TRIED = 10_000_000
+"""How many characters are parsed for the fixes of one file: some seconds."""
 
 
-def parses(context: Context, edits: list[Edit]) -> bool:
-    """Whether the text with the edits still is Python."""
+def is_done(draft: Draft) -> bool:
+    """Whether a fix can be offered: the text with its edits still is Python.
+
+    None is offered any more when many fixes of a big file were tried.
+    """
+    context, edits = draft.context, draft.edits
+    if not draft.possible:
+        return False
+    context.tried += len(context.module.text)
+    if context.tried > _MOST_TRIED:
+        return False
     try:
         ast.parse(apply_edits(context.module.text, edits))
     except SyntaxError:

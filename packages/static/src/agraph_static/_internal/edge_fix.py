@@ -19,8 +19,9 @@ from agraph_static._internal.drafts import (
     draft_of,
     indent,
     is_docstring,
+    is_done,
     own_line,
-    parses,
+    repeatable,
 )
 from agraph_static._internal.model import Fix
 from agraph_static._internal.tree import dotted
@@ -38,16 +39,15 @@ def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
     call = bridge.registration
     if not context.has_fixes:
         return None
-    line = own_line(context, call.node)
-    if line is None or call.name != "add_done_callback" or call.receiver is None or not call.args:
+    if call.name != "add_done_callback" or not call.args:
         return None
     draft = draft_of(context)
     waiter = _waiter(context, bridge)
-    if waiter is None or any(TASK_NAME in one.bindings for one in call.function.subtree()):
+    taken = any(TASK_NAME in one.bindings for one in call.function.subtree())
+    lines = None if waiter is None or taken else _adds(draft, bridge, waiter)
+    if waiter is None or lines is None:
         return None
-    source = context.code(call.receiver)
-    end = after(context, line)
-    draft.insert(end, indent(context, line), f"{draft.add}({source}, {waiter})")
+    line, source = lines[0], context.code(bridge.source)
     complete = _discards(draft, bridge, waiter)
     if complete is None:
         return None
@@ -55,13 +55,42 @@ def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
         complete = complete and _has_loop(context, bridge, line)
         _capture(draft, bridge, line)
     add_imports(draft, needs_asyncio=waiter == TASK_NAME or draft.style == "stdlib-3.14")
-    if not parses(context, draft.edits):
+    if not is_done(draft):
         return None
     return Fix(
         "safe" if complete else "unsafe",
         f"record the edge to `{source}` and discard it when the wait ends",
         tuple(draft.edits),
     )
+
+
+def _adds(draft: Draft, bridge: Bridge, waiter: str) -> list[cst.SimpleStatementLine] | None:
+    """Add an edge beside each registration that leads to the target; their lines, None if that cannot be."""
+    context, call = draft.context, bridge.registration
+    wanted = context.module.code(call.args[0])
+    lines = []
+    for function in call.function.subtree():
+        for other in function.calls:
+            if other.name != "add_done_callback" or not other.args or other.receiver is None:
+                continue
+            same = context.module.code(other.args[0]) == wanted
+            if other is not call and not same and not _leads_to(context, other, bridge):
+                continue
+            line = own_line(context, other.node)
+            source = repeatable(context, other.receiver)
+            if line is None or source is None or not same or function is not call.function:
+                return None
+            draft.insert(after(context, line), indent(context, line), f"{draft.add}({source}, {waiter})")
+            lines.append(line)
+    return lines or None
+
+
+def _leads_to(context: Context, call: Call, bridge: Bridge) -> bool:
+    """Whether another callback completes the same target: that task needs an edge as well."""
+    callback = context.resolver.callback(call.args[0], call.function)
+    found = context.resolver.of_callback(callback) if callback is not None else []
+    root = context.flow.root(bridge.target)
+    return any(context.flow.root(one.place) == root for one in found)
 
 
 def _waiter(context: Context, bridge: Bridge) -> str | None:
@@ -98,31 +127,38 @@ def _discards(draft: Draft, bridge: Bridge, waiter: str) -> bool | None:
 
 
 def _beside_removals(draft: Draft, call: Call, waiter: str, done: Function | None) -> bool:
-    """Discard beside every `remove_done_callback` of the same callback, except in a function that is done."""
+    """Discard beside every `remove_done_callback` of the same callback, except in a function that is done.
+
+    Returns:
+        Whether there are such calls, and a discard stands beside each of them.
+    """
     context = draft.context
-    wanted = context.code(call.args[0])
-    found = False
+    wanted = context.module.code(call.args[0])
+    found, missed = False, False
     for function in call.function.subtree():
         for other in function.calls if function is not done else ():
-            same = (
-                other.name == "remove_done_callback" and other.args and context.code(other.args[0]) == wanted
-            )
-            line = own_line(context, other.node) if same else None
-            if line is not None and other.receiver is not None:
-                statement = f"{draft.discard}({context.code(other.receiver)}, {waiter})"
-                draft.insert(after(context, line), indent(context, line), statement)
-                found = True
-    return found
+            if other.name != "remove_done_callback" or not other.args or other.receiver is None:
+                continue
+            if context.module.code(other.args[0]) != wanted:
+                continue
+            line = own_line(context, other.node)
+            source = repeatable(context, other.receiver)
+            if line is None or source is None:
+                missed = True
+                continue
+            draft.insert(after(context, line), indent(context, line), f"{draft.discard}({source}, {waiter})")
+            found = True
+    return found and not missed
 
 
 def _all_in_finally(context: Context, call: Call) -> bool:
     """Whether the callback is removed in a `finally`."""
-    wanted = context.code(call.args[0])
+    wanted = context.module.code(call.args[0])
     removals = [one for one in call.function.calls if one.name == "remove_done_callback" and one.args]
     return any(
         isinstance(around, cst.Finally)
         for one in removals
-        if context.code(one.args[0]) == wanted
+        if context.module.code(one.args[0]) == wanted
         for around in context.module.ancestors(one.node)
     )
 
@@ -141,7 +177,7 @@ def _in_target_callback(draft: Draft, bridge: Bridge, waiter: str) -> Function |
         if place is None or context.flow.root(place) != root or callback is None or callback.function is None:
             continue
         if call.function in callback.function.lineage():
-            statement = f"{draft.discard}({context.code(call.receiver)}, {waiter})"
+            statement = f"{draft.discard}({repeatable(context, call.receiver)}, {waiter})"
             return callback.function if _at_top(draft, callback.function, statement) else None
     return None
 
@@ -187,7 +223,7 @@ def _loop_of(context: Context, bridge: Bridge, *, in_scope: bool) -> str:
     `current_task()` raises without a running loop, `current_task(loop)` does not.
     """
     if in_scope:
-        return f"{context.code(bridge.source)}.get_loop()"
+        return f"{repeatable(context, bridge.source)}.get_loop()"
     for name, bindings in bridge.registration.function.bindings.items():
         values = [one.value for one in bindings if isinstance(one.value, cst.Call)]
         if values and all(

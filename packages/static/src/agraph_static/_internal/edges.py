@@ -44,9 +44,13 @@ class Edges:
             context: The module.
         """
         self.context = context
+        self._groups: dict[tuple[int, int], tuple[Function, ...]] = {}
         self.adds = self._collect(words.ADD_EDGE)
         self.discards = self._collect(words.DISCARD_EDGE)
         self.callbacks = _callback_functions(context) if self.adds or self.discards else set()
+        self._reached: dict[int, list[EdgeCall]] = {}
+        self._recording: dict[int, bool] = {}
+        self._recording_below: dict[int, bool] = {}
 
     def _collect(self, name: str) -> list[EdgeCall]:
         found = []
@@ -58,16 +62,22 @@ class Edges:
 
     def _group(self, function: Function) -> tuple[Function, ...]:
         around = [one for one in function.lineage() if one.parent is not None]
-        group = list(around[-1].subtree()) if around else [function]
-        if function.owner is not None:
-            for method in function.owner.methods.values():
+        outermost = around[-1] if around else function
+        key = (id(outermost), id(function.owner))
+        if key not in self._groups:
+            group = list(outermost.subtree()) if around else [function]
+            for method in function.owner.methods.values() if function.owner is not None else ():
                 group.extend(method.subtree())
-        return tuple(group)
+            self._groups[key] = tuple(group)
+        return self._groups[key]
 
     def discards_for(self, add: EdgeCall) -> list[EdgeCall]:
         """The discards that can undo an add: in the functions around it, its class, the callbacks it adds."""
-        reach = {id(one) for one in add.group} | {id(one) for one in self._callbacks_of(add)}
-        return [one for one in self.discards if id(one.call.function) in reach]
+        key = id(add.group)
+        if key not in self._reached:
+            reach = {id(one) for one in add.group} | {id(one) for one in self._callbacks_of(add)}
+            self._reached[key] = [one for one in self.discards if id(one.call.function) in reach]
+        return self._reached[key]
 
     def _callbacks_of(self, add: EdgeCall) -> list[Function]:
         found = []
@@ -78,6 +88,21 @@ class Edges:
                     if callback is not None and callback.function is not None:
                         found.append(callback.function)
         return found
+
+    def recorded_in(self, function: Function) -> bool:
+        """Whether a function records edges, itself or in a function of this module that it calls."""
+        key = id(function)
+        if key not in self._recording:
+            callees = [self.context.flow.callee(one) for one in function.calls]
+            self._recording[key] = any(one is not None and _adds(one) for one in (function, *callees))
+        return self._recording[key]
+
+    def recorded_below(self, function: Function) -> bool:
+        """Whether a function or one of those in it records edges."""
+        key = id(function)
+        if key not in self._recording_below:
+            self._recording_below[key] = any(map(self.recorded_in, function.subtree()))
+        return self._recording_below[key]
 
     def same(
         self, one: cst.BaseExpression, function: Function, other: cst.BaseExpression, within: Function
@@ -90,6 +115,10 @@ class Edges:
         """The group of an expression."""
         place = self.context.flow.place(expression, function)
         return None if place is None else self.context.flow.root(place)
+
+
+def _adds(function: Function) -> bool:
+    return any(words.ADD_EDGE in one.name or one.name == "_awaited_by_add" for one in function.calls)
 
 
 def is_current_task(expression: cst.BaseExpression) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import suppress, triage
@@ -10,7 +11,7 @@ from agraph_static._internal.depth import without_deep_statements
 from agraph_static._internal.model import CONFIDENCES, Finding
 from agraph_static._internal.narrow import narrowed, without_data
 from agraph_static._internal.registry import all_rules, selected_codes
-from agraph_static._internal.source import decode, parse, syntax_finding, without_collection
+from agraph_static._internal.source import decode, parse, without_collection
 
 if TYPE_CHECKING:
     import ast
@@ -64,18 +65,34 @@ def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
 
 def _decide(tree: ast.Module, text: str, path: str, config: LintConfig) -> list[Finding]:
     """Find what libcst's tree holds; of a big file only what the skeleton's findings are about is read."""
+    from agraph_static._internal.tree import UnreadableError  # noqa: PLC0415 - imports libcst
+
     text = without_data(tree, text)
     shallow = without_deep_statements(tree, text)
     if shallow is not text:
-        return _select(run_rules(shallow, path, config), config)
+        left = parse(shallow, path)
+        if isinstance(left, Finding):
+            return _select([left], config)
+        tree, text = left, shallow
     suspected = _select(suspects(tree, text, path, config), config)
     if not suspected:
         return []
     narrow = narrowed(tree, text, suspected)
-    found = _select(run_rules(narrow, path, config), config)
-    if narrow != text and list(map(_gist, found)) != list(map(_gist, suspected)):
-        found = _select(run_rules(text, path, config), config)
+    try:
+        found = _select(run_rules(narrow, path, config), config)
+        if narrow != text and list(map(_gist, found)) != list(map(_gist, suspected)):
+            found = _select(run_rules(text, path, config), config)
+    except UnreadableError:
+        return [_without_libcst(one) for one in suspected]
     return found
+
+
+def _without_libcst(finding: Finding) -> Finding:
+    """A finding of the skeleton, where there is nothing to fix it with."""
+    import libcst  # noqa: PLC0415 - imported when first needed
+
+    note = f"libcst {libcst.LIBCST_VERSION} cannot read this file, so there is no fix"
+    return dataclasses.replace(finding, notes=(*finding.notes, note))
 
 
 def _gist(finding: Finding) -> tuple[str, str, str, int, str]:
@@ -93,7 +110,7 @@ def suspects(tree: ast.Module, text: str, path: str, config: LintConfig) -> list
         config: Which rules to run.
 
     Returns:
-        Findings without fixes, whose columns count bytes.
+        Findings without fixes.
     """
     from agraph_static._internal.context import Context  # noqa: PLC0415 - imported when first needed
     from agraph_static._internal.skeleton import skeleton  # noqa: PLC0415 - imported when first needed
@@ -104,17 +121,10 @@ def suspects(tree: ast.Module, text: str, path: str, config: LintConfig) -> list
 
 def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
     """Run the selected rules over the libcst tree of a text that parses."""
-    import libcst  # noqa: PLC0415 - imported when first needed
-
     from agraph_static._internal.context import Context  # noqa: PLC0415 - imported when first needed
 
     with without_collection():
-        try:
-            context = Context(text, path, config)
-        except libcst.ParserSyntaxError as error:
-            reason = f"libcst {libcst.LIBCST_VERSION} cannot read what this Python can"
-            return [syntax_finding(path, error.raw_line, error.raw_column + 1, reason)]
-        return _check(context)
+        return _check(Context(text, path, config))
 
 
 def _check(context: Context) -> list[Finding]:

@@ -34,7 +34,7 @@ from agraph_static._internal.expressions import (
 from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
-    from agraph_static._internal.scopes import Assignment, Call, Class, Function
+    from agraph_static._internal.scopes import Assignment, Binding, Call, Class, Function
     from agraph_static._internal.semantics import Module
 
 Place = tuple[str, object, str]
@@ -88,6 +88,8 @@ class Flow:
         self._waits: dict[Place, list[Wait]] = defaultdict(list)
         self._passed: dict[Place, list[tuple[Function, str]]] = defaultdict(list)
         self._members: dict[Place, list[Place]] = defaultdict(list)
+        self._callees: dict[int, Function | None] = {}
+        self._classes: dict[tuple[int, str], Class | None] = {}
         self.stored: set[Place] = set()
         self._has_keys = False
         self.arguments: dict[tuple[int, str], list[Value]] = defaultdict(list)
@@ -174,7 +176,13 @@ class Flow:
         scope = self.module.scope_of(name, function)
         if scope is None:
             return None
-        for binding in scope.bindings[name]:
+        key = (id(scope), name)
+        if key not in self._classes:
+            self._classes[key] = self._bound_class(scope.bindings[name])
+        return self._classes[key]
+
+    def _bound_class(self, bindings: list[Binding]) -> Class | None:
+        for binding in bindings:
             if binding.kind == "assign" and isinstance(binding.value, cst.Call):
                 found = self.module.classes.get(dotted(binding.value.func))
             elif binding.kind == "param" and isinstance(binding.node, cst.Param):
@@ -304,6 +312,12 @@ class Flow:
 
     def callee(self, call: Call) -> Function | None:
         """The function of this module that a call runs: by name, `self.method` or a class's `__init__`."""
+        key = id(call.node)
+        if key not in self._callees:
+            self._callees[key] = self._find_callee(call)
+        return self._callees[key]
+
+    def _find_callee(self, call: Call) -> Function | None:
         if call.receiver is None:
             return self.named_function(call.name, call.function)
         if isinstance(call.receiver, cst.Name):

@@ -189,15 +189,19 @@ class Origins:
 
     def is_treated_as_task(self, place: Place, function: Function) -> bool:
         """Whether a method that only tasks have is called on it, or `function` itself cancels it."""
-        root = self.flow.root(place)
+        calls = self._called_like_tasks.get(self.flow.root(place), ())
+        return any(call.name in _TASK_ONLY or call.function is function for call in calls)
+
+    @cached_property
+    def _called_like_tasks(self) -> dict[Place, list[Call]]:
+        """The calls of methods that tasks have, by the group of what they are called on."""
+        found: dict[Place, list[Call]] = {}
         for call in self.module.calls:
-            cancelled = call.name == "cancel" and call.function is function
-            if call.receiver is None or not (cancelled or call.name in _TASK_ONLY):
-                continue
-            target = self.flow.place(call.receiver, call.function)
-            if target is not None and self.flow.root(target) == root:
-                return True
-        return False
+            if call.receiver is not None and (call.name == "cancel" or call.name in _TASK_ONLY):
+                target = self.flow.place(call.receiver, call.function)
+                if target is not None:
+                    found.setdefault(self.flow.root(target), []).append(call)
+        return found
 
 
 def _relative_primitive(qualified: str) -> Origin | None:

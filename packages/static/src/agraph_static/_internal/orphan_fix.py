@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import libcst as cst
 
-from agraph_static._internal.drafts import after, draft_of, indent, parses
+from agraph_static._internal.drafts import after, draft_of, indent, is_done, repeatable
 from agraph_static._internal.model import Fix
 from agraph_static._internal.tree import walk
 
@@ -36,7 +36,8 @@ def orphan_fix(context: Context, flight: Flight) -> Fix | None:
     block = context.module.parents.get(id(line)) if line is not None else None
     if target is None or not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
         return None
-    if not isinstance(block, cst.IndentedBlock):
+    shared = repeatable(context, target.target)
+    if shared is None or not isinstance(block, cst.IndentedBlock):
         return None
     wrapped = _until_completed(list(block.body), line, flight)
     if not wrapped or not all(_can_move(context, one) for one in wrapped):
@@ -45,7 +46,7 @@ def orphan_fix(context: Context, flight: Flight) -> Fix | None:
     margin = indent(context, line)
     step = block.indent or context.module.tree.default_indent
     begin = after(context, line)
-    draft.insert(begin, margin, f"{NAME} = {context.code(target.target)}")
+    draft.insert(begin, margin, f"{NAME} = {shared}")
     draft.insert(begin, margin, "try:")
     positions, text = context.module.positions, context.module.text
     last = after(context, wrapped[-1])
@@ -61,7 +62,7 @@ def orphan_fix(context: Context, flight: Flight) -> Fix | None:
     else:
         draft.insert(last, margin + step, complete)
     draft.insert(last, margin + step, "raise")
-    if positions.offsets(wrapped[0])[0] < begin or not parses(context, draft.edits):
+    if positions.offsets(wrapped[0])[0] < begin or not is_done(draft):
         return None
     return Fix("unsafe", "complete it when the owner fails or is cancelled, too", tuple(draft.edits))
 
@@ -83,11 +84,19 @@ def _until_completed(
 def _can_move(context: Context, statement: cst.BaseStatement) -> bool:
     """Whether a statement means the same further to the right: it holds no text of more than one line."""
     for node in walk(statement):
-        if isinstance(node, (cst.SimpleString, cst.FormattedString, cst.ConcatenatedString)):
+        if isinstance(node, _TEXTS):
             start, end = context.module.positions.offsets(node)
             if _LINE_BREAK.search(context.module.text[start:end]):
                 return False
     return True
+
+
+_TEXTS = (
+    cst.SimpleString,
+    cst.FormattedString,
+    getattr(cst, "TemplatedString", cst.FormattedString),
+    cst.ConcatenatedString,
+)
 
 
 def _line_starts(text: str, begin: int, end: int) -> list[int]:

@@ -19,7 +19,8 @@ from agraph_static._internal.drafts import (
     after,
     draft_of,
     indent,
-    parses,
+    is_done,
+    repeatable,
 )
 from agraph_static._internal.model import Fix
 from agraph_static._internal.tree import dotted, walk
@@ -32,13 +33,18 @@ if TYPE_CHECKING:
     from agraph_static._internal.spawns import Spawn
 
 
+_MOST_WAITS = 50
+"""More waits than this are not sent through the helper by one fix."""
+
+
 def flight_fix(context: Context, flight: Flight) -> Fix | None:
     """The fix of a single flight: its owner is the task that makes it."""
     if not context.has_fixes:
         return None
     draft = draft_of(context)
     target = _shortest(
-        [one for one in flight.function.assignments if one.value is flight.creation and one.kind == "assign"]
+        context,
+        [one for one in flight.function.assignments if one.value is flight.creation and one.kind == "assign"],
     )
     if target is None:
         return None
@@ -50,7 +56,7 @@ def spawn_fix(context: Context, spawn: Spawn) -> Fix | None:
     function = spawn.call.function
     if not context.has_fixes or spawn.wait is None:
         return None
-    held = _shortest([one for one in function.assignments if one.value is spawn.call.node])
+    held = _shortest(context, [one for one in function.assignments if one.value is spawn.call.node])
     root = context.flow.root(spawn.resolution.place)
     made = [
         one
@@ -62,7 +68,8 @@ def spawn_fix(context: Context, spawn: Spawn) -> Fix | None:
     ]
     if held is None or len(made) != 1 or context.start(made[0].node) > context.start(held.node):
         return None
-    if not _is_plain(made[0].target) or made[0].kind != "assign":
+    future = repeatable(context, made[0].target)
+    if future is None or made[0].kind != "assign":
         return None
     line = context.module.parents.get(id(made[0].node))
     other = context.module.parents.get(id(held.node))
@@ -73,8 +80,8 @@ def spawn_fix(context: Context, spawn: Spawn) -> Fix | None:
     ):
         return None  # one of the two may not have run
     draft = draft_of(context)
-    owner = context.code(held.target)
-    return _fix(draft, held, owner, spawn.resolution.place, None, future=context.code(made[0].target))
+    owner = context.module.code(held.target)
+    return _fix(draft, held, owner, spawn.resolution.place, None, future=future)
 
 
 def has_owner(context: Context, function: Function, place: Place) -> bool:
@@ -99,14 +106,16 @@ def _fix(  # noqa: PLR0917 - the parts of one sentence: who owns what, from wher
     line = context.module.parents.get(id(made.node))
     if not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
         return None
-    future = future or context.code(made.target)
+    future = future or context.module.code(made.target)
     draft.insert(after(context, line), indent(context, line), f"{OWNERS}[{future}] = {owner}")
     waits = [one for one in context.flow.waits(place) if _is_other(context, one, made, within)]
+    if len(waits) > _MOST_WAITS:
+        return None
     redirected = [_redirect(draft, one, place) for one in {id(one.node): one for one in waits}.values()]
     if not redirected or not all(redirected):
         return None
     add_imports(draft, needs_asyncio=True, owners=True)
-    if not parses(context, draft.edits):
+    if not is_done(draft):
         return None
     return Fix(
         "unsafe", "keep the task that completes it, and record an edge to that task", tuple(draft.edits)
@@ -129,23 +138,20 @@ def _redirect(draft: Draft, wait: Wait, place: Place) -> bool:
     awaited = wait.node.expression
     for one in walk(awaited):
         found = context.flow.place(one, wait.function) if isinstance(one, _PATHS) else None
-        if found is not None and context.flow.root(found) == root and _is_plain(one):
+        plain = repeatable(context, one) if found is not None and context.flow.root(found) == root else None
+        if plain is not None:
             start, end = context.module.positions.offsets(awaited)
             text = context.module.text[start:end]
-            draft.replace(awaited, f"{WAIT_FOR_OWNER}({context.code(one)}, {text})")
+            draft.replace(awaited, f"{WAIT_FOR_OWNER}({plain}, {text})")
             return True
     return False
 
 
-def _shortest(assignments: list[Assignment]) -> Assignment | None:
-    plain = [one for one in assignments if _is_plain(one.target) and isinstance(one.node, cst.Assign)]
+def _shortest(context: Context, assignments: list[Assignment]) -> Assignment | None:
+    plain = [
+        one for one in assignments if isinstance(one.node, cst.Assign) and repeatable(context, one.target)
+    ]
     return min(plain, key=lambda one: len(dotted(one.target)), default=None)
 
 
 _PATHS = (cst.Name, cst.Attribute, cst.Subscript)
-
-
-def _is_plain(expression: cst.CSTNode) -> bool:
-    """Whether an expression can be written twice: names, attributes, items."""
-    path = dotted(expression)
-    return bool(path) and "(" not in path

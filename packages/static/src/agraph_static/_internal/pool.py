@@ -22,6 +22,8 @@ POOL_BYTES = 1_000_000
 _CHUNK_BYTES = 150_000
 _MOST_JOBS = 16
 
+_DIED = "leave it out with `exclude`, and report it as a bug in agraph"
+
 Outcome = tuple[str, list[Finding] | FileError]
 
 
@@ -41,7 +43,8 @@ class Pool:
         self._waiting: list[tuple[str, int]] = []
         self._bytes = 0
         self._executor: ProcessPoolExecutor | None = None
-        self._running: list[Future[list[Outcome]]] = []
+        self._running: list[tuple[Future[list[Outcome]], list[str]]] = []
+        self._left: list[str] = []
 
     def add(self, file: str, size: int) -> None:
         """Take a file.
@@ -66,11 +69,17 @@ class Pool:
             for file, _ in self._waiting:
                 yield lint_file(file, self._config)
             return
+        from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - imported when first needed
+
         if self._waiting:
             self._submit()
-        for one in self._running:
-            yield from one.result()
+        for one, files in self._running:
+            try:
+                yield from one.result()
+            except BrokenExecutor:  # one process died, and with it all that was not done
+                self._left.extend(files)
         self._executor.shutdown()
+        yield from _one_by_one(self._left, self._config)
 
     def close(self) -> None:
         """Leave undone what has not begun, after an exception such as Ctrl-C."""
@@ -78,12 +87,18 @@ class Pool:
             self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self) -> None:
-        if self._executor is None:
-            from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415 - imported when first needed
+        from concurrent.futures import (  # noqa: PLC0415 - imported when first needed
+            BrokenExecutor,
+            ProcessPoolExecutor,
+        )
 
+        if self._executor is None:
             self._executor = ProcessPoolExecutor(self._jobs, mp_context=_context())
         for files in _chunks(self._waiting):
-            self._running.append(self._executor.submit(_lint_chunk, files, self._config))
+            try:
+                self._running.append((self._executor.submit(_lint_chunk, files, self._config), files))
+            except BrokenExecutor:
+                self._left.extend(files)
         self._waiting, self._bytes = [], 0
 
 
@@ -95,6 +110,25 @@ def lint_file(file: str, config: LintConfig) -> Outcome:
     except OSError as error:
         return file, FileError(file, f"cannot read the file: {error.strerror or error}")
     return file, lint_source(data, file, config)
+
+
+def _one_by_one(files: list[str], config: LintConfig) -> Iterator[Outcome]:
+    """Lint the files that were left when a process died. The one that kills its process is an error."""
+    from concurrent.futures import (  # noqa: PLC0415 - imported when first needed
+        BrokenExecutor,
+        ProcessPoolExecutor,
+    )
+
+    while files:
+        with ProcessPoolExecutor(1, mp_context=_context()) as executor:
+            while files:
+                file = files.pop()
+                try:
+                    outcome = executor.submit(lint_file, file, config).result()
+                except BrokenExecutor:
+                    yield file, FileError(file, "the process that linted it died", _DIED)
+                    break
+                yield outcome
 
 
 def _lint_chunk(files: list[str], config: LintConfig) -> list[Outcome]:

@@ -23,30 +23,33 @@ def remove_statements(context: Context, nodes: Iterable[cst.CSTNode], message: s
     """
     if not context.has_fixes:
         return None
+    lines = [_line(context, node) for node in nodes]
+    if not all(lines):
+        return None
+    found = {id(line): line for line in lines if line is not None}
     edits = []
-    for node in nodes:
-        edit = _removal(context, node)
-        if edit is None:
-            return None
-        edits.append(edit)
+    for line in found.values():
+        block = context.module.parents.get(id(line))
+        body = block.body if isinstance(block, (cst.IndentedBlock, cst.Module)) else [line]
+        last = next((one for one in reversed(body) if id(one) in found), None)
+        emptied = all(id(one) in found for one in body)
+        edits.append(_removal(context, line, replaced=emptied and line is last))
     return Fix("safe", message, tuple(edits))
 
 
-def _removal(context: Context, node: cst.CSTNode) -> Edit | None:
-    module = context.module
-    expression = module.parents.get(id(node))
-    line = module.parents.get(id(expression)) if expression is not None else None
-    block = module.parents.get(id(line)) if line is not None else None
-    if (
-        not isinstance(expression, cst.Expr)
-        or not isinstance(line, cst.SimpleStatementLine)
-        or len(line.body) != 1
-    ):
-        return None
-    positions = module.positions
-    start, end = positions.offsets(node)
-    if isinstance(block, (cst.IndentedBlock, cst.Module)) and len(block.body) > 1:
-        start = positions.line_start(start)
-        newline = positions.text.find("\n", end)
-        return context.edit(start, len(positions.text) if newline < 0 else newline + 1, "")
-    return context.edit(start, end, "pass")
+def _line(context: Context, node: cst.CSTNode) -> cst.SimpleStatementLine | None:
+    """The line that consists of a call alone."""
+    parents = context.module.parents
+    expression = parents.get(id(node))
+    line = parents.get(id(expression)) if expression is not None else None
+    alone = isinstance(expression, cst.Expr) and isinstance(line, cst.SimpleStatementLine)
+    return line if alone and isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1 else None
+
+
+def _removal(context: Context, line: cst.SimpleStatementLine, *, replaced: bool) -> Edit:
+    positions = context.module.positions
+    start, end = positions.offsets(line.body[0])
+    if replaced:
+        return context.edit(start, end, "pass")
+    newline = positions.text.find("\n", end)
+    return context.edit(positions.line_start(start), len(positions.text) if newline < 0 else newline + 1, "")

@@ -47,7 +47,7 @@ def lint_paths(
         are not parsed, and a note says so.
     """
     config = config or LintConfig()
-    given = [os.fspath(path) for path in paths]
+    given = dict.fromkeys(os.fspath(path) for path in paths)  # in order, and fast to look into
     found = discover(given, config)
     run = _Run(config, _open_cache(cache_dir, config) if cache_dir is not None else None)
     pool = Pool(config, jobs)
@@ -91,6 +91,7 @@ class _Run:
         self.skipped = 0
         self.versions: dict[str, Version] = {}
         self.others: list[tuple[str, int]] = []
+        self.known_others: set[str] = set()
 
     def look(self, file: str, pool: Pool, size: int, *, named: bool) -> None:
         """Take a file's findings from the cache, or give it to the pool."""
@@ -100,6 +101,12 @@ class _Run:
             return
         if size > MOST_BYTES:
             self._leave_out(file, size, named=named)
+            return
+        version = self.cache.unparsed(file) if self.cache is not None and not named else None
+        if version is not None:
+            self.versions[file] = version
+            self.others.append((file, size))
+            self.known_others.add(file)
             return
         status = self.cache.status_of(file) if self.cache is not None else None
         data = self._read(file)
@@ -138,8 +145,9 @@ class _Run:
             self.notes.append(
                 f"{len(others)} files that cannot hold a finding were not parsed; name one to have it parsed"
             )
-            for file, _ in others if self.cache is not None else ():
-                self._remember(file, [])
+            for file, _ in others:
+                if file not in self.known_others:
+                    self._remember(file, None)
             others = []
         for file, size in others:
             pool.add(file, size)
@@ -152,7 +160,7 @@ class _Run:
         if self.cache is not None:
             self.cache.save()
 
-    def _remember(self, file: str, findings: list[Finding]) -> None:
+    def _remember(self, file: str, findings: list[Finding] | None) -> None:
         if self.cache is not None:
             self.cache.store(file, self.versions[file], findings)
 

@@ -54,9 +54,11 @@ class SkeletonPositions:
         return start + len(before.encode("utf-8", errors="surrogatepass")[:column].decode("utf-8", "ignore"))
 
     def span(self, node: cst.CSTNode) -> Span:
-        """Lines of a node; columns count bytes here."""
+        """Lines and columns of a node."""
         source: Any = self._places[id(node)]
-        return Span(source.lineno, source.col_offset + 1, source.end_lineno, source.end_col_offset + 1)
+        start, end = self.offsets(node)
+        first, last = self._lines[source.lineno - 1], self._lines[source.end_lineno - 1]
+        return Span(source.lineno, start - first + 1, source.end_lineno, end - last + 1)
 
     def code(self, node: cst.CSTNode) -> str:
         """The source of a node; empty for one that was made up."""

@@ -22,16 +22,17 @@ def decode(data: bytes, path: str) -> str | Finding:
     """The text of a file, by its BOM or coding comment, else UTF-8; a finding when it cannot be decoded."""
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+        return data.decode(encoding)
     except SyntaxError as error:
         return syntax_finding(path, 1, 1, str(error.msg))
-    try:
-        return data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         start = data.rfind(b"\n", 0, error.start) + 1
         column = len(data[start : error.start].decode(encoding, errors="replace")) + 1
         byte = data[error.start]
         return syntax_finding(path, line, column, f"byte 0x{byte:02x} is not valid {error.encoding.upper()}")
+    except (LookupError, ValueError) as error:  # `hex` is no encoding of text, `undefined` decodes nothing
+        return syntax_finding(path, 1, 1, f"it cannot be decoded: {error}")
 
 
 def parse(text: str, path: str) -> ast.Module | Finding:

@@ -127,7 +127,8 @@ def _judge(context: Context, task: _Task, resolution: Resolution) -> Spawn | Non
     place = resolution.place
     if resolution.threadsafe or "thread" in context.origins.of_place(place):
         return None
-    if _is_made_in(context, resolution, body) or _records_edges(call.function, body):
+    recorded = words.ADD_EDGE in context.module.text and _records_edges(call.function, body)
+    if _is_made_in(context, resolution, body) or recorded:
         return None
     if has_owner(context, call.function, place):
         return None

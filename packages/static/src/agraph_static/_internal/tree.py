@@ -138,6 +138,28 @@ def dotted(expression: cst.CSTNode | None) -> str:
     return ""
 
 
+class UnreadableError(Exception):
+    """libcst cannot read what Python can."""
+
+
+def parse_module(text: str) -> cst.Module:
+    """Libcst's tree of a text that Python parses.
+
+    Args:
+        text: The source.
+
+    Raises:
+        UnreadableError: libcst fails on it. It has a limit for nesting, takes the joined t-strings of
+            Python 3.14 for an error in itself, and panics now and then, which is no `Exception`.
+    """
+    try:
+        return cst.parse_module(text)
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise UnreadableError(str(error)) from error
+        raise
+
+
 _RECURSION_LIMIT = 20_000
 """Enough for the deepest code that is let through (see depth.py)."""
 

@@ -155,7 +155,7 @@ def _targets(node: ast.Assign | ast.AnnAssign | ast.NamedExpr) -> list[ast.expr]
 
 
 _OWN_TASKS = frozenset({"all_tasks", "current_task"})
-_ASSIGNED = re.compile(rb"(\w+)\s*=\s*(?:\w+\.)*\Z")
+_ASSIGNED = re.compile(rb"(?<!\w)(\w+)\s*=\s*(?:\w+\.)*\Z")
 _WAITED = re.compile(rb"(?:await\s+\(?|(?:gather|wait|wait_for|shield)\s*\(.{0,400}?)(?:\w+\.)*\Z", re.DOTALL)
 _BEFORE = 500
 """How far before a name it is looked for what it is assigned to, or what waits for it."""

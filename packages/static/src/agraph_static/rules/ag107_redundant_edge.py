@@ -47,20 +47,22 @@ async def wait_for_it(future):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the redundant adds of one module."""
+        from agraph_static._internal.redundant import is_current, only_await  # noqa: PLC0415 - imported when first needed
         from agraph_static._internal.removals import remove_statements  # noqa: PLC0415 - imported when first needed
 
         edges = context.edges
         for add in edges.adds:
             function = add.call.function
-            place = edges.place(add.future, function)
-            direct = [one for one in function.awaits if edges.place(one.expression, function) == place]
-            others = [one for one in function.awaits if one not in direct]
-            if place is None or not direct or others:
+            direct = only_await(context, add)
+            if direct is None:
                 continue
+            place = edges.place(add.future, function)
             discards = [
                 one.call.node
                 for one in edges.discards_for(add)
-                if one.call.function is function and edges.place(one.future, function) == place
+                if one.call.function is function
+                and edges.place(one.future, function) == place
+                and is_current(one)
             ]
             future = context.code(add.future)
             yield context.finding(
@@ -68,6 +70,6 @@ async def wait_for_it(future):
                 f"`await {future}` records this edge itself",
                 label="not needed",
                 help="remove the call, and the discard that belongs to it",
-                related=(context.related(direct[0], "awaited directly here"),),
+                related=(context.related(direct, "awaited directly here"),),
                 fix=remove_statements(context, [add.call.node, *discards], "remove the calls for the edge"),
             )  # fmt: skip

@@ -17,7 +17,9 @@ class UnusedSuppression(Rule):
 A comment that suppresses nothing hides the next real finding on its line, and tells readers of a problem
 that is not there. Only `# agraph: ignore[...]` comments are reported; `# noqa` belongs to other tools too.
 
-A code counts as unused only when its rule was run."""
+A code counts as unused only when its rule was run. A code that is no rule, such as `AG2` or a mistyped
+one, is reported in any case, and so is a comment that is not as it should be: `ignore[]`, or one without
+its `]`. Such a comment suppresses nothing."""
     good: ClassVar[tuple[str, ...]] = (
         """\
 async def main():
