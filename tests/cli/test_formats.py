@@ -16,6 +16,7 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import networkx as nx
 import pytest
 from golden import FOLDER
@@ -29,6 +30,7 @@ from agraph_cli.report.formats import FORMATS
 
 NEW = ["tree", "table", "sarif", "dot", "mermaid", "html", "graphml", "speedscope"]
 CAPTURES = FOLDER / "formats"
+SARIF_SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "sarif-2.1.0.json"
 WATCHED = Path(__file__).parent / "helpers" / "watched.py"
 
 
@@ -270,6 +272,13 @@ def test_a_long_ring_is_told_in_a_few_lines(agraph, form):
     assert agraph(f"analyze s.json --format {form}").code == 1
     assert len(agraph.out) < 500_000
     checked(form, agraph.out)
+
+
+@pytest.mark.parametrize("name", ["abba", "serving"])
+def test_sarif_is_valid_by_its_schema(captures, name):
+    schema = json.loads(SARIF_SCHEMA.read_text(encoding="utf-8"))
+    document = json.loads(captures(f"analyze {name}.json --format sarif").out)
+    assert [error.message for error in jsonschema.Draft4Validator(schema).iter_errors(document)] == []
 
 
 def test_sarif_tells_the_cycle_step_by_step(captures):
