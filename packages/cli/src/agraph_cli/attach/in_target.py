@@ -21,7 +21,11 @@ _PARKED = "_agraph_attached"
 
 
 def run(
-    folder: str, digest: str, max_tasks: int | None, max_seconds: float | None, prove: bool = False
+    folder: str,
+    digest: str,
+    max_tasks: int | None,
+    max_seconds: float | None,
+    *wishes: str,
 ) -> None:
     """Capture this process, and leave the snapshot or an error in a folder. Raises nothing.
 
@@ -30,7 +34,8 @@ def run(
         digest: Names the version of that package.
         max_tasks: As for `agraph.capture`.
         max_seconds: As for `agraph.capture`.
-        prove: As for `agraph.capture`.
+        wishes: Which of its switches to turn on: `prove`, `locals`. The application may have an `agraph` that
+            knows nothing of them.
     """
     begun = time.perf_counter()
     try:
@@ -44,9 +49,8 @@ def run(
     gc.disable()
     sys.dont_write_bytecode = True
     try:
-        wanted: dict[str, Any] = {"max_tasks": max_tasks, "max_seconds": max_seconds}
-        if prove:  # the application may have an `agraph` that knows nothing of it
-            wanted["prove"] = True
+        limits = {"max_tasks": max_tasks, "max_seconds": max_seconds}
+        wanted: dict[str, Any] = {**limits, **dict.fromkeys(wishes, True)}
         text = _capture(folder, digest, wanted)
         held_ms = (time.perf_counter() - begun) * 1000
         _write(folder, "held_ms", repr(held_ms))

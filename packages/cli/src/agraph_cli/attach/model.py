@@ -50,6 +50,7 @@ class Request:
         nudge: Whether a process that sleeps in its event loop may be woken.
         socket: The path of its socket, where it is not in the usual place.
         prove: As for `agraph.capture`.
+        with_locals: What is called `locals` there.
     """
 
     via: Via = "auto"
@@ -59,13 +60,27 @@ class Request:
     nudge: bool = True
     socket: str | None = None
     prove: bool = False
+    with_locals: bool = False
 
     def seconds_to_finish(self) -> float:
         """How long a capture that has begun may take: what is read must also be written."""
         return self.timeout + 2 * (self.max_seconds or 300.0)
 
 
-NOTHING_PROVED = "nothing was proved: that takes --via socket, remote or gdb"
+_TAKES = "that takes --via socket, remote or gdb"
+
+
+def left_out(request: Request) -> list[str]:
+    """What a way that takes no wishes has not done.
+
+    Args:
+        request: What was wished for.
+
+    Returns:
+        A note for each.
+    """
+    proved = [f"nothing was proved: {_TAKES}"] if request.prove else []
+    return [*proved, *([f"no local variables were read: {_TAKES}"] if request.with_locals else [])]
 
 
 @dataclass(slots=True)

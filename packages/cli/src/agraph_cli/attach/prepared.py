@@ -102,7 +102,7 @@ def over_socket(target: Target, request: Request, path: Path) -> Shot:
         AttachError: Nobody answers, or with an error.
     """
     wanted = {"command": "capture", "max_tasks": request.max_tasks, "max_seconds": request.max_seconds}
-    wanted["prove"] = request.prove
+    wanted |= {"prove": request.prove, "locals": request.with_locals}
     try:
         # Who does not answer this soon has no thread that comes to run: no use in waiting as long as below.
         _ask(target, path, {"command": "ping"}, request.timeout)

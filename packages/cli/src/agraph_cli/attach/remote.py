@@ -36,8 +36,10 @@ def payload(room: Room, request: Request, function: str = "run") -> str:
     Returns:
         Where the target sees the script.
     """
-    limits = f"{request.max_tasks!r}, {request.max_seconds!r}, {request.prove!r}"
-    call = f"{function}({room.inside!r}, {room.digest!r}, {limits})"
+    switches = {"prove": request.prove, "locals": request.with_locals}
+    wishes = [name for name, wanted in switches.items() if wanted]
+    arguments = [room.inside, room.digest, request.max_tasks, request.max_seconds, *wishes]
+    call = f"{function}({', '.join(map(repr, arguments))})"
     text = f"{IN_TARGET.read_text(encoding='utf-8')}\n\n{call}\n"
     return room.put("payload.py", f"exec(compile({text!r}, {OUR_FILE!r}, 'exec'), {{}})\n")
 

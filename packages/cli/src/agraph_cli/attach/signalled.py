@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import agraph
-from agraph_cli.attach.model import NOTHING_PROVED, AttachError, Deadline, Shot
+from agraph_cli.attach.model import AttachError, Deadline, Shot, left_out
 from agraph_cli.attach.remote import stopped
 from agraph_cli.attach.target import PROC, denied
 
@@ -89,7 +89,7 @@ def capture(target: Target, request: Request) -> Shot:
         snapshot = agraph.load(new[0])
     except (OSError, agraph.SnapshotError) as error:
         raise AttachError(f"what process {target.pid} wrote cannot be read: {new[0]}: {error}") from None
-    notes = [f"its own file is {new[0]}", *([NOTHING_PROVED] if request.prove else [])]
+    notes = [f"its own file is {new[0]}", *left_out(request)]
     return Shot(snapshot, f"by itself, when it got {signal.Signals(number).name}", notes)
 
 

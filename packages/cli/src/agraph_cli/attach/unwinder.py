@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import agraph
 from agraph_cli.attach.interpreters import ask
-from agraph_cli.attach.model import NOTHING_PROVED, AttachError, Shot
+from agraph_cli.attach.model import AttachError, Shot, left_out
 
 if TYPE_CHECKING:
     from agraph_cli.attach.model import Request
@@ -87,8 +87,7 @@ def capture(target: Target, request: Request, reason: str = "") -> Shot:
     if main:
         file, function, line = main[0]
         shot.notes.append(f"its main thread is at {file}:{line} in {function}")
-    if request.prove:
-        shot.notes.append(NOTHING_PROVED)
+    shot.notes += left_out(request)
     return shot
 
 

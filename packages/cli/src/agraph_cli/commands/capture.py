@@ -41,6 +41,7 @@ def capture(
     max_tasks: options.MaxTasks = None,
     max_seconds: options.MaxSeconds = 30.0,
     prove: options.Prove = False,
+    with_locals: options.Locals = False,
     every: options.Every = None,
     count: options.Count = None,
     output: options.Output = None,
@@ -59,7 +60,7 @@ def capture(
     wanted = find()
     times = rounds(every, count)
     place = Place(output, several=len(wanted) > 1 or len(times) > 1 or everything or children)
-    request = Request(via, timeout, max_tasks, max_seconds, nudge, socket, prove)
+    request = Request(via, timeout, max_tasks, max_seconds, nudge, socket, prove, with_locals)
     shots = Shots(request, place, given)
     with terminated_like_interrupted():
         try:

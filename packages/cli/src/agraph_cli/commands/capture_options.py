@@ -59,6 +59,10 @@ Prove = Annotated[
         rich_help_panel=_HOW,
     ),
 ]
+Locals = Annotated[
+    bool,
+    typer.Option("--locals", help="Read local variables, too.", rich_help_panel=_HOW),
+]
 Every = Annotated[
     str | None,
     typer.Option("--every", metavar="TIME", help="Again and again, such as 2s.", rich_help_panel=_HOW),

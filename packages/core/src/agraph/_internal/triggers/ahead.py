@@ -1,6 +1,7 @@
 """What a snapshot will need, had beforehand: a process that hangs may have run out of file descriptors.
 
-An import reads files, and so does the first look for a temporary folder. Both would fail just then.
+An import reads files, and so does the first look for a temporary folder. Both would fail just then. And a
+finalizer at the end of the process, or a signal handler, may come too late to import anything.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ if TYPE_CHECKING:
 
 # Imported where they are needed, which is too late here. The first are ours, the others what those import.
 _MODULES = (
+    "agraph._internal.capture",
     "agraph._internal.checks",
     "agraph._internal.codec",
     "agraph._internal.files",
+    "agraph._internal.frame_values",
     "agraph._internal.prove",
     "agraph._internal.prove_drop",
     "agraph._internal.prove_heap",
     "agraph._internal.reduction.graph",
     "agraph._internal.reduction.reduce",
+    "agraph._internal.text",
     "concurrent.futures",
     "gzip",
     "socket",

@@ -7,9 +7,6 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-# Not used here. But a finalizer at the end of the process, or a signal handler, may come too late to import
-# what captures and reports.
-from agraph._internal import capture, codec, files, prove, text  # noqa: F401
 from agraph._internal.errors import AgraphError
 from agraph._internal.triggers import ahead, multiprocessed
 from agraph._internal.triggers.report import Reporter, reason_of

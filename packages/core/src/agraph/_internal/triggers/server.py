@@ -1,8 +1,8 @@
 """A Unix socket that answers with a snapshot.
 
-One line of JSON asks: `{"command": "capture", "max_tasks": null, "max_seconds": null, "prove": false}` or
-`{"command": "ping"}`. One line of JSON answers, `{"ok": true, "length": N}` and then N bytes of a snapshot,
-or `{"ok": false, "error": "..."}`.
+One line of JSON asks: `{"command": "capture", "max_tasks": null, "max_seconds": null, "prove": false,
+"locals": false}` or `{"command": "ping"}`. One line of JSON answers, `{"ok": true, "length": N}` and then N
+bytes of a snapshot, or `{"ok": false, "error": "..."}`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from agraph._internal.model import Snapshot
 
-    Take = Callable[[int | None, float | None, bool], Snapshot]
+    Take = Callable[[int | None, float | None, bool, bool], Snapshot]
 
 MAX_REQUEST_BYTES = 4096
 REQUEST_S = 5.0
@@ -185,7 +185,10 @@ class SocketTrigger:
             if request["command"] == "ping":
                 return {"ok": True, "length": 0, "pid": os.getpid(), "agraph": __version__}, b""
             snapshot = self._take(
-                request.get("max_tasks"), request.get("max_seconds"), request.get("prove") is True
+                request.get("max_tasks"),
+                request.get("max_seconds"),
+                request.get("prove") is True,
+                request.get("locals") is True,
             )
             body = encode(snapshot)
         except Exception as error:  # noqa: BLE001 - the client is to know

@@ -40,6 +40,7 @@ class Writer:
         max_tasks: int | None = None,
         max_seconds: float | None = None,
         prove: bool = False,
+        with_locals: bool = False,
     ) -> Snapshot:
         """Capture this process.
 
@@ -47,6 +48,7 @@ class Writer:
             max_tasks: As for `capture`.
             max_seconds: As for `capture`; None for `MAX_SECONDS`.
             prove: As for `capture`.
+            with_locals: What is called `locals` there.
 
         Raises:
             AgraphError: Another capture does not end.
@@ -55,7 +57,12 @@ class Writer:
             raise AgraphError("another capture of this process has not ended", help="try again later")
         try:
             self._collected = gc.isenabled()
-            return capture(max_tasks=max_tasks, max_seconds=max_seconds or MAX_SECONDS, prove=prove)
+            return capture(
+                max_tasks=max_tasks,
+                max_seconds=max_seconds or MAX_SECONDS,
+                prove=prove,
+                locals=with_locals,
+            )
         finally:
             self._collected = None
             self._busy.release()
