@@ -303,6 +303,8 @@ def test_a_process_that_has_ended_meanwhile_is_passed_over(agraph, idle, monkeyp
 @needs_3_14
 @pytest.mark.parametrize("signals", [[signal.SIGHUP], [signal.SIGINT, signal.SIGINT]])
 def test_an_impatient_end_leaves_nothing(tmp_path, signals):
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        pytest.skip("this runs under nohup, and so would the command")
     place = tmp_path / "temporary"
     place.mkdir()
     with hung("input", env={"TMPDIR": str(place)}) as process:

@@ -142,7 +142,7 @@ def test_idle_waits_are_normal(rounds):
 
     mains = (worker, worker, stop.wait, supervisor, lambda: asyncio.sleep(10_000))
     with loop_with(*mains) as turn:
-        assert rounds.pass_time(2000, turn) == []
+        assert rounds.pass_time(1000, turn) == []
         assert 0 < rounds.captures < 15
 
 

@@ -106,10 +106,16 @@ class Room:
 
     def _fill(self, core: Path) -> None:
         place = self.outside / "agraph"
-        shutil.copytree(core, place, ignore=shutil.ignore_patterns("schema", "py.typed"))
+        shutil.copytree(core, place, ignore=self._unneeded)
         if self._target.python == sys.version_info[:2]:
             compileall.compile_dir(place, quiet=2)
         self._give()
+
+    def _unneeded(self, _folder: str, names: list[str]) -> set[str]:
+        """What the target has no use for: what other versions of Python have compiled takes megabytes."""
+        own = ".cpython-{}{}.".format(*self._target.python or (0, 0))
+        compiled = {name for name in names if name.endswith(".pyc") and own not in name}
+        return compiled | {"schema", "py.typed"}.intersection(names)
 
     def _opened(self, folder: str) -> int:
         if not self.is_for_another:
