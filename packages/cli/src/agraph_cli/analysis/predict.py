@@ -60,7 +60,7 @@ def predict(analyses: Iterable[SnapshotAnalysis]) -> tuple[Predicted, ...]:
             found = list(orders.of(one))
             steps += found
             for deadlock in one.deadlocks:
-                among = {node.id for node in deadlock.members}
+                among = deadlock.ids
                 hit.append({_classes(step) for step in found if step.pair.task.id in among})
     done: dict[Hashable, Predicted] = {}
     for level in (0, 1):  # by class, then by object: two locks of one class have no order of classes

@@ -50,17 +50,30 @@ def read(arguments: Iterable[str]) -> Read:
         The snapshots, in the order given and by name within a folder; and what could not be read.
     """
     done = Read()
+    done.snapshots += one_by_one(arguments, done)
+    return done
+
+
+def one_by_one(arguments: Iterable[str], done: Read) -> Iterator[tuple[str, Snapshot]]:
+    """Read snapshots when they are asked for, so that one can be dealt with before the next is read.
+
+    Args:
+        arguments: As for `read`.
+        done: Where to record what cannot be read.
+
+    Yields:
+        Pairs as in `Read.snapshots`, where they are not recorded.
+    """
     seen: set[str] = set()
     for argument in arguments:
         if is_url(argument) and not Path(argument).exists():
-            _read_url(argument, seen, done)
+            yield from _read_url(argument, seen, done)
             continue
         for path in _expand(argument, done):
             same = path if path == "-" else os.path.realpath(path)
             if same not in seen:
                 seen.add(same)
-                _read_one(path, done)
-    return done
+                yield from _read_one(path, done)
 
 
 def _expand(argument: str, done: Read) -> Iterator[str]:
@@ -105,17 +118,17 @@ def near_names(path: Path) -> str:
     return f"did you mean {listed([str(path.parent / name) for name in near], joint='or')}?" if near else ""
 
 
-def _read_url(url: str, seen: set[str], done: Read) -> None:
+def _read_url(url: str, seen: set[str], done: Read) -> Iterator[tuple[str, Snapshot]]:
     try:
         for path, data in expand(url, SUFFIXES):
             if path not in seen:
                 seen.add(path)
-                _read_one(path, done, data)
+                yield from _read_one(path, done, data)
     except CommandError as error:
         done.fail(url, error.message, error.hint)
 
 
-def _read_one(path: str, done: Read, data: bytes | None = None) -> None:
+def _read_one(path: str, done: Read, data: bytes | None = None) -> Iterator[tuple[str, Snapshot]]:
     import agraph
     from agraph_cli.analysis import decoder
 
@@ -133,4 +146,4 @@ def _read_one(path: str, done: Read, data: bytes | None = None) -> None:
     except MemoryError:
         done.fail(path, "it does not fit into memory", "this is no snapshot, or read it on a larger machine")
     else:
-        done.snapshots.append((path, snapshot))
+        yield path, snapshot

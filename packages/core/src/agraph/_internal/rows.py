@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 from agraph._internal.model import Edge, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterator, Mapping
 
     from agraph._internal.model import Confidence, EdgeKind, NodeKind
 
@@ -30,6 +30,18 @@ class NodeTable(NamedTuple):
     kind: NodeKind
     size: int
     columns: Mapping[str, Sequence[Any]]
+
+
+    def free(self, freed: Container[int]) -> NodeTable:
+        """The same table with some nodes, by id, in need of nothing."""
+        marks = list(map(freed.__contains__, self.columns["id"]))
+        if not any(marks):
+            return self
+        state, changed = "ready" if self.kind == "task" else "running", dict(self.columns)
+        for name, value in (("state", state), ("need", 0)):
+            before = self.columns.get(name) or repeat(_DEFAULTS[name])
+            changed[name] = [value if mark else one for mark, one in zip(marks, before, strict=False)]
+        return self._replace(columns=changed)
 
 
 class EdgeGroup(NamedTuple):
@@ -97,8 +109,11 @@ class _Rows(Sequence[_Row]):
     __slots__ = ("_kind", "_known", "_starts")
 
     def __init__(self, kind: type[_Row], sizes: list[int]) -> None:
-        self._kind = kind
+        self._start(kind, sizes)
         self._known: dict[int, list[Any]] = {}
+
+    def _start(self, kind: type[_Row], sizes: list[int]) -> None:
+        self._kind = kind
         self._starts = [0, *accumulate(sizes)]
 
     def _columns(self, part: int) -> list[Any]:
@@ -174,8 +189,25 @@ class Nodes(_Rows[Node]):
     def positions(self) -> Mapping[int, int] | Sequence[int]:
         """See `positions_of`."""
         if self._positions is None:
-            self._positions = _positions([table.columns["id"] for table in self.tables], len(self))
+            self._positions = self._find_positions()
         return self._positions
+
+    def _find_positions(self) -> Mapping[int, int] | Sequence[int]:
+        return _positions([table.columns["id"] for table in self.tables], len(self))
+
+    def free(self, freed: frozenset[int]) -> Nodes:
+        """The same nodes, some of them, by id, in need of nothing."""
+        return Nodes([table.free(freed) for table in self.tables])
+
+    def kinds(self) -> Sequence[str]:
+        """The kind of each part."""
+        return [table.kind for table in self.tables]
+
+    def spans(self, kind: str) -> list[range]:
+        """See `spans_of`."""
+        starts = self._starts
+        found = [range(*starts[at : at + 2]) for at, one in enumerate(self.kinds()) if one == kind]
+        return list(filter(None, found))
 
     def _columns(self, part: int) -> list[Any]:
         kind, _, columns = self.tables[part]
@@ -274,13 +306,43 @@ def of_kind(nodes: Sequence[Node], kind: NodeKind) -> list[int]:
     """
     if not isinstance(nodes, Nodes):
         return [position for position, node in enumerate(nodes) if node.kind == kind]
-    found: list[int] = []
-    start = 0
-    for table in nodes.tables:
-        if table.kind == kind:
-            found += range(start, start + table.size)
-        start += table.size
-    return found
+    return list(chain.from_iterable(spans_of(nodes, kind)))
+
+
+def spans_of(nodes: Sequence[Node], kind: NodeKind) -> list[range]:
+    """Where the nodes of a kind are.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        kind: One of `NODE_KINDS`.
+
+    Returns:
+        Ranges of positions, in order, none of them empty.
+    """
+    if not isinstance(nodes, Nodes):
+        return [range(position, position + 1) for position in of_kind(nodes, kind)]
+    return nodes.spans(kind)
+
+
+def cells(nodes: Sequence[Node], kind: NodeKind, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Some fields of the nodes of a kind, without making the nodes.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        kind: One of `NODE_KINDS`.
+        names: Fields of `Node`.
+
+    Returns:
+        A tuple of these fields for each node, in order.
+    """
+    if not isinstance(nodes, Nodes):
+        fields = list(map(Node._fields.index, names))
+        return (tuple([node[field] for field in fields]) for node in nodes if node.kind == kind)
+    tables = [table for table in nodes.tables if table.kind == kind and table.size]
+    return chain.from_iterable(
+        zip(*[table.columns.get(name) or repeat(_DEFAULTS.get(name), table.size) for name in names], strict=True)
+        for table in tables
+    )
 
 
 def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
