@@ -32,11 +32,11 @@ from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
 from agraph._internal.reduction.later import at_hand, is_put_away, later
-from agraph._internal.reduction.names import Labels, is_machinery, kind_word, listed, plural, user_site
+from agraph._internal.reduction.names import Labels, is_machinery, kind_word, listed, plural, site_of_stack, user_site
 from agraph._internal.reduction.picked import kinds_of, only, pick
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
-from agraph._internal.rows import cells, column, edges_of_kind, of_kind, positions_of, set_in, spans_of, values_in
+from agraph._internal.rows import cells, cells_at, column, edges_of_kind, of_kind, positions_of, set_in, spans_of, values_in
 
 __all__ = [
     "EXPLAINED",
@@ -61,6 +61,7 @@ __all__ = [
     "build",
     "can_be_found_again",
     "cells",
+    "cells_at",
     "certainty",
     "column",
     "comparable",
@@ -88,6 +89,7 @@ __all__ = [
     "same_process",
     "set_in",
     "shortest_cycle",
+    "site_of_stack",
     "spans_of",
     "user_site",
     "values_in",

@@ -14,12 +14,14 @@ from agraph.reduction import at_hand, build, certainty, column, later, levels, v
 from agraph_cli.analysis.explain import Blamed
 from agraph_cli.analysis.lockorder import lock_order
 from agraph_cli.analysis.model import Deadlock, SnapshotAnalysis, worst_first
+from agraph_cli.analysis.orders import orders_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from agraph import Snapshot
     from agraph_cli.analysis.model import Orphan
+    from agraph_cli.analysis.orders import Order
 
 _Row = TypeVar("_Row")
 
@@ -47,7 +49,16 @@ def in_short(snapshot: Snapshot, path: str) -> SnapshotAnalysis:
         tuple(deadlocks),
         _Rows(snapshot, _orphans),
         _Rows(snapshot, lock_order),
+        _kept(orders_of(blamed.graph, path)),
     )
+
+
+_ORDERS: dict[tuple[Order, ...], tuple[Order, ...]] = {}
+
+
+def _kept(orders: tuple[Order, ...]) -> tuple[Order, ...]:
+    """The same orders, only once for all snapshots that show them."""
+    return _ORDERS.setdefault(orders, orders) if orders else ()
 
 
 def _blamed(snapshot: Snapshot) -> Blamed:

@@ -2,16 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from agraph.reduction import edges_of_kind, positions_of
+from agraph.reduction import cells_at, edges_of_kind, positions_of, site_of_stack
 from agraph_cli.analysis.model import LockPair
-from agraph_cli.analysis.names import user_site
 
 if TYPE_CHECKING:
-    from agraph import Edge, Snapshot
+    from agraph import Edge, Site, Snapshot
 
 _LOCKS = {"lock", "semaphore"}
+
+
+class PairAt(NamedTuple):
+    """A pair of locks, as positions in the nodes of the snapshot."""
+
+    task: int
+    held: int
+    wanted: int
+    held_site: Site | None
+    wanted_site: Site | None
+    confidence: Literal["exact", "probable"]
+
+
+def lock_pairs(snapshot: Snapshot) -> list[PairAt]:
+    """Pairs of locks, held -> wanted, without making their nodes.
+
+    Args:
+        snapshot: The snapshot.
+
+    Returns:
+        One pair for each lock that a task holds while it waits for another, by the ids of task and locks.
+    """
+    at, nodes = positions_of(snapshot.nodes), snapshot.nodes
+    waiting: dict[int, list[Edge]] = {}
+    for edge in edges_of_kind(snapshot.edges, "lock"):
+        waiting.setdefault(edge.waiter, []).append(edge)
+    found: list[tuple[Edge, Edge]] = []
+    for holding in edges_of_kind(snapshot.edges, "held_by") if waiting else ():
+        found += [(holding, edge) for edge in waiting.get(holding.awaited, ())]
+    if not found:
+        return []
+    found.sort(key=lambda pair: (pair[1].waiter, pair[0].waiter, pair[1].awaited))
+    held = cells_at(nodes, [at[holding.waiter] for holding, _ in found], "kind")
+    tasks = cells_at(nodes, [at[edge.waiter] for _, edge in found], "kind", "stack")
+    return [
+        PairAt(
+            at[edge.waiter],
+            at[holding.waiter],
+            at[edge.awaited],
+            None if holding.site is None else snapshot.sites[holding.site],
+            site_of_stack(snapshot, stack),
+            holding.confidence,
+        )
+        for (holding, edge), (kind,), (who, stack) in zip(found, held, tasks, strict=True)
+        if kind in _LOCKS and who == "task"
+    ]
 
 
 def lock_order(snapshot: Snapshot) -> tuple[LockPair, ...]:
@@ -24,27 +69,15 @@ def lock_order(snapshot: Snapshot) -> tuple[LockPair, ...]:
         One pair for each lock that a task holds while it waits for another, by task and lock. Two pairs the
         other way round for the same locks are a deadlock that may not have happened yet.
     """
-    at, nodes = positions_of(snapshot.nodes), snapshot.nodes
-    waiting = {edge.waiter for edge in edges_of_kind(snapshot.edges, "lock")}
-    held: dict[int, list[Edge]] = {}
-    for edge in edges_of_kind(snapshot.edges, "held_by"):
-        if edge.awaited in waiting and nodes[at[edge.waiter]].kind in _LOCKS:
-            held.setdefault(edge.awaited, []).append(edge)
-    pairs = []
-    for edge in edges_of_kind(snapshot.edges, "lock") if held else ():
-        holdings = held.get(edge.waiter)
-        task = nodes[at[edge.waiter]] if holdings else None
-        if holdings and task is not None and task.kind == "task":
-            for holding in holdings:
-                held_at = None if holding.site is None else snapshot.sites[holding.site]
-                pairs.append(
-                    LockPair(
-                        task,
-                        nodes[at[holding.waiter]],
-                        nodes[at[edge.awaited]],
-                        held_at,
-                        user_site(snapshot, task),
-                        holding.confidence,
-                    )
-                )
-    return tuple(sorted(pairs, key=lambda pair: (pair.task.id, pair.held.id, pair.wanted.id)))
+    nodes = snapshot.nodes
+    return tuple(
+        LockPair(
+            nodes[pair.task],
+            nodes[pair.held],
+            nodes[pair.wanted],
+            pair.held_site,
+            pair.wanted_site,
+            pair.confidence,
+        )
+        for pair in lock_pairs(snapshot)
+    )

@@ -14,14 +14,13 @@ from agraph.reduction import (
     Standing,
     can_be_found_again,
     cells,
+    cells_at,
     column,
     comparable,
     free,
     positions_of,
     rank,
     same_process,
-    spans_of,
-    wait_key,
     went_on,
 )
 from agraph_cli.analysis.model import Analysis, History, Lifted
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 # So many copies of agraph in one process, whose numbers for tasks do not agree, are told apart.
 _MAX_CHAINS = 8
 _ACTORS: tuple[Literal["task", "thread"], ...] = ("task", "thread")
+_TELLING = ("kind", "key", "wait", "name", "type", "stack")
 _POSSIBLE = rank("possible")
 
 
@@ -245,11 +245,12 @@ def identity_of(snapshot: Snapshot, deadlock: Deadlock) -> Hashable:
     Returns:
         Something to compare; None when its members cannot be told from others.
     """
-    nodes, at = snapshot.nodes, positions_of(snapshot.nodes)
-    actors = {position for kind in _ACTORS for span in spans_of(nodes, kind) for position in span}
+    at = positions_of(snapshot.nodes)
     found: list[Hashable] = []
-    for node in (nodes[position] for position in actors.intersection(map(at.__getitem__, deadlock.ids))):
-        if node.key is None:
-            return None
-        found.append(wait_key(snapshot, node) or (node.kind, node.key, snapshot.stack_of(node)))
+    for kind, key, wait, *row, stack in cells_at(snapshot.nodes, map(at.__getitem__, deadlock.ids), *_TELLING):
+        if kind in _ACTORS:
+            if key is None:
+                return None
+            sites = () if stack is None else tuple([snapshot.sites[site] for site in snapshot.stacks[stack]])
+            found.append((kind, key, sites) if wait is None else (key, wait, *row, sites))
     return frozenset(found) or None

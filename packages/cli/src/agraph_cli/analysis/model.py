@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from agraph import Node, Site, Snapshot
     from agraph.reduction import Hop, How, Verdict, WaitGraph
+    from agraph_cli.analysis.orders import Order
     from agraph_static import Finding
 
 
@@ -115,6 +116,7 @@ class SnapshotAnalysis:
         deadlocks: The worst first.
         orphans: The one with most tasks behind it first.
         lock_order: Locks held while another was waited for.
+        orders: The same, as what can be compared with other snapshots; None where it is not known yet.
     """
 
     path: str
@@ -123,6 +125,7 @@ class SnapshotAnalysis:
     deadlocks: tuple[Deadlock, ...]
     orphans: Sequence[Orphan]
     lock_order: Sequence[LockPair]
+    orders: tuple[Order, ...] | None = None
 
     @property
     def snapshot(self) -> Snapshot:

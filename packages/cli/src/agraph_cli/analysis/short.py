@@ -7,7 +7,7 @@ about itself and places in its source, is kept once.
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Annotated, Any, NamedTuple, TypeAlias
+from typing import Annotated, Any, NamedTuple, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -17,34 +17,36 @@ from agraph import Capture, Process, Site
 _Index = Annotated[int, msgspec.Meta(ge=0)]
 _Seconds: TypeAlias = int | float  # noqa: PYI041 - what was whole stays whole
 
+# What is told in a few words that are written once.
+_IN_WORDS = ("type", "state", "open")
+
 # When so much is kept, all of it is forgotten.
 _MOST_KEPT = 10_000
 
 
-# A name that is not known is left to core's reader: msgspec would not even decode it.
-class _Words(msgspec.Struct, forbid_unknown_fields=True):
+class _Words(msgspec.Struct):
     words: list[str]
     at: list[_Index]
 
 
-class _Table(msgspec.Struct, forbid_unknown_fields=True):
+class _Table(TypedDict):
     id: list[int]
-    name: list[str] | UnsetType = UNSET
-    type: _Words | list[str] | UnsetType = UNSET
-    state: _Words | list[str] | UnsetType = UNSET
-    stack: list[_Index | None] | UnsetType = UNSET
-    loop: list[int | None] | UnsetType = UNSET
-    since: list[_Seconds | None] | UnsetType = UNSET
-    wait: list[int | None] | UnsetType = UNSET
-    key: list[int | None] | UnsetType = UNSET
-    need: list[_Index] | UnsetType = UNSET
-    timer: list[_Seconds | None] | UnsetType = UNSET
-    open: _Words | list[str] | UnsetType = UNSET
-    exc: list[bool | int] | UnsetType = UNSET
-    detail: list[dict[str, str | _Seconds | None] | None] | UnsetType = UNSET
+    name: NotRequired[list[str]]
+    type: NotRequired[_Words | list[str]]
+    state: NotRequired[_Words | list[str]]
+    stack: NotRequired[list[_Index | None]]
+    loop: NotRequired[list[int | None]]
+    since: NotRequired[list[_Seconds | None]]
+    wait: NotRequired[list[int | None]]
+    key: NotRequired[list[int | None]]
+    need: NotRequired[list[_Index]]
+    timer: NotRequired[list[_Seconds | None]]
+    open: NotRequired[_Words | list[str]]
+    exc: NotRequired[list[bool | int]]
+    detail: NotRequired[list[dict[str, str | _Seconds | None] | None]]
 
 
-class _Group(msgspec.Struct, forbid_unknown_fields=True):
+class _Group(msgspec.Struct):
     kind: str
     waiter: list[int]
     awaited: list[int]
@@ -52,7 +54,7 @@ class _Group(msgspec.Struct, forbid_unknown_fields=True):
     site: list[_Index | None] | UnsetType = UNSET
 
 
-class _Short(msgspec.Struct, forbid_unknown_fields=True):
+class _Short(msgspec.Struct):
     format: str
     version: int
     process: Raw
@@ -81,7 +83,7 @@ class Document(NamedTuple):
 def _like(record: type[Any]) -> type[msgspec.Struct]:
     """A structure with the fields of a record, in their order; a number keeps being whole or not."""
     columns = [(field.name, _TYPES[str(field.type)], field.default) for field in fields(record)]
-    made: type[msgspec.Struct] = msgspec.defstruct(record.__name__, columns, forbid_unknown_fields=True)
+    made: type[msgspec.Struct] = msgspec.defstruct(record.__name__, columns)
     return made
 
 
@@ -115,8 +117,10 @@ def read(data: bytes) -> Document:
     Raises:
         msgspec.MsgspecError: It is not JSON, or a value has another type than the format says.
         IndexError: A column names a word that is not in its list.
+        UnicodeDecodeError: It is not UTF-8.
         ValueError: A flag is a number other than 0 and 1.
     """
+    str(data, "utf-8")  # msgspec does not look into what it skips
     one = _DOCUMENT.decode(data)
     return Document(
         one.format,
@@ -126,27 +130,24 @@ def read(data: bytes) -> Document:
         Capture(*msgspec.structs.astuple(_CAPTURE.decode(one.capture))),
         _known("sites", one.sites),
         _known("stacks", one.stacks),
-        {kind: _columns(table) for kind, table in one.nodes.items()},
+        {kind: _columns(dict(table)) for kind, table in one.nodes.items()},
         [
-            (group.kind, group.confidence, group.waiter, group.awaited, group.site or None)
+            (group.kind, group.confidence, group.waiter, group.awaited, None if group.site is UNSET else group.site)
             for group in one.edges
         ],
     )
 
 
-def _columns(table: _Table) -> dict[str, list[Any]]:
-    found: dict[str, Any] = {
-        name: value for name, value in msgspec.structs.asdict(table).items() if value is not UNSET
-    }
-    for name in ("type", "state", "open"):
-        value = found.get(name)
+def _columns(table: dict[str, Any]) -> dict[str, list[Any]]:
+    for name in _IN_WORDS:
+        value = table.get(name)
         if type(value) is _Words:
-            found[name] = list(map(value.words.__getitem__, value.at))
-    if "exc" in found:
-        if not set(found["exc"]) <= {0, 1}:
-            raise ValueError(found["exc"])
-        found["exc"] = list(map(bool, found["exc"]))
-    return found
+            table[name] = list(map(value.words.__getitem__, value.at))
+    if "exc" in table:
+        if not set(table["exc"]) <= {0, 1}:
+            raise ValueError(table["exc"])
+        table["exc"] = list(map(bool, table["exc"]))
+    return table
 
 
 def _known(name: str, text: Raw) -> Any:  # noqa: ANN401 - one of the parts of a document

@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,16 +70,18 @@ def one_by_one(arguments: Iterable[str], done: Read) -> Iterator[tuple[str, Snap
         if is_url(argument) and not Path(argument).exists():
             yield from _read_url(argument, seen, done)
             continue
-        for path in _expand(argument, done):
-            same = path if path == "-" else os.path.realpath(path)
+        for path, same in _expand(argument, done):
             if same not in seen:
                 seen.add(same)
                 yield from _read_one(path, done)
 
 
-def _expand(argument: str, done: Read) -> Iterator[str]:
-    if argument == "-" or Path(argument).is_file():
-        yield argument
+def _expand(argument: str, done: Read) -> Iterator[tuple[str, str]]:
+    """The files that an argument names, each as it is given and as it is told from others."""
+    if argument == "-":
+        yield argument, argument
+    elif Path(argument).is_file():
+        yield argument, os.path.realpath(argument)
     elif Path(argument).is_dir():
         yield from _below(argument, done)
     elif glob.has_magic(argument):
@@ -86,22 +89,31 @@ def _expand(argument: str, done: Read) -> Iterator[str]:
         found = sorted(path for path in matching if Path(path).is_file())
         if not found:
             done.fail(argument, "no file matches this pattern")
-        yield from found
+        yield from ((path, os.path.realpath(path)) for path in found)
     elif Path(argument).exists():
-        yield argument  # a pipe or a device: `<(zcat ...)`
+        yield argument, os.path.realpath(argument)  # a pipe or a device: `<(zcat ...)`
     else:
         done.fail(argument, "no such file or folder", near_names(Path(argument)))
 
 
-def _below(folder: str, done: Read) -> list[str]:
-    found: list[str] = []
-    for at, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            os.path.join(at, name)  # noqa: PTH118 - keeps the path as it was given, `./` included
-            for name in names
-            if name.endswith(SUFFIXES) and not name.startswith(".")
-        ]
+def _below(folder: str, done: Read) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    ahead = [folder]
+    while ahead:
+        at = ahead.pop()
+        real = os.path.realpath(at)  # once for all its files: it asks the system about each part of a path
+        with suppress(OSError), os.scandir(at) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                path = os.path.join(at, entry.name)  # noqa: PTH118 - keeps the path as it was given, with `./`
+                if entry.is_dir():
+                    if not entry.is_symlink():
+                        ahead.append(path)
+                elif entry.name.endswith(SUFFIXES):
+                    linked = entry.is_symlink()
+                    same = os.path.realpath(path) if linked else os.path.join(real, entry.name)  # noqa: PTH118
+                    found.append((path, same))
     found.sort()
     if not found:
         done.fail(folder, f"no snapshot in this folder ({PATTERNS})")

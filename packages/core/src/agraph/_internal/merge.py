@@ -108,11 +108,14 @@ def went_on(earlier: Snapshot, later: Snapshot) -> dict[int, How]:
     found: dict[int, How] = {}
     for kind in _ACTORS:
         now = {row[0]: row for row in cells(later.nodes, kind, *_LOOKED_AT)}
-        for node, need, on, *row in cells(earlier.nodes, kind, "id", "need", "loop", *_LOOKED_AT):
+        numbers = cells(earlier.nodes, kind, "id", "need", "loop")
+        for row, (node, need, on) in zip(cells(earlier.nodes, kind, *_LOOKED_AT), numbers, strict=True):
             key, type_, wait, stack, _ = row
             if key is None or (wait is None if kind == "task" else need <= 0):
                 continue  # it did not wait
             other = now.get(key)
+            if same_stack.alike and other == row:
+                continue
             if other is None or other[1] != type_:  # nobody, or somebody else at the same address
                 loop = None if on is None else loop_keys.get(on)
                 if later.capture.complete and (kind == "thread" or loop in loops):
@@ -132,11 +135,11 @@ class _SameStack:
     def __init__(self, one: Snapshot, other: Snapshot) -> None:
         self._one = one
         self._other = other
-        self._alike = one.stacks is other.stacks and one.sites is other.sites
+        self.alike = one.stacks is other.stacks and one.sites is other.sites
         self._known: dict[tuple[int | None, int | None], bool] = {}
 
     def __call__(self, stack: int | None, other: int | None) -> bool:
-        if self._alike and stack == other:
+        if self.alike and stack == other:
             return True
         found = self._known.get((stack, other))
         if found is None:
@@ -252,17 +255,22 @@ class Standing:
             snapshot: The snapshot.
         """
         self._stacks: dict[tuple[Site, ...], int] = {}
+        self._of: tuple[object, object] = (None, None)
+        self._numbers: dict[int | None, int] = {}
         self._found: dict[Hashable, int] = {}
         for number, key, wait, *row in self._rows(snapshot):
             if key is not None and wait is not None:
                 self._found[key, wait, *row] = number
 
     def _rows(self, snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
-        number_of, stacks = self._stacks, {}  # a stack as a number: comparing all its places takes long
-        for *row, stack in cells(snapshot.nodes, "task", "id", "key", "wait", "name", "type", "stack"):
-            if stack not in stacks:
-                stacks[stack] = number_of.setdefault(_sites(snapshot, stack), len(number_of))
-            yield *row, stacks[stack]
+        if self._of != (snapshot.stacks, snapshot.sites):
+            self._of = snapshot.stacks, snapshot.sites
+            known = self._stacks  # a stack as a number: comparing all its places takes long
+            numbers = [known.setdefault(_sites(snapshot, at), len(known)) for at in range(len(snapshot.stacks))]
+            self._numbers = {**dict(enumerate(numbers)), None: known.setdefault((), len(known))}
+        rows = cells(snapshot.nodes, "task", "id", "key", "wait", "name", "type")
+        stacks = cells(snapshot.nodes, "task", "stack")
+        return ((*row, self._numbers[stack]) for row, (stack,) in zip(rows, stacks, strict=True))
 
     def keep(self, other: Snapshot) -> None:
         """Keep those that wait in the same way in another snapshot of the process.
@@ -271,7 +279,7 @@ class Standing:
             other: The snapshot.
         """
         if self._found:
-            there = {tuple(row) for _, *row in self._rows(other)}
+            there = {row[1:] for row in self._rows(other)}
             self._found = {key: number for key, number in self._found.items() if key in there}
 
     def ids(self) -> set[int]:

@@ -10,12 +10,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, chain, compress, repeat
 from operator import is_not, ne
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar, overload
 
 from agraph._internal.model import Edge, Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
     from agraph._internal.model import Confidence, EdgeKind, NodeKind
 
@@ -181,6 +181,10 @@ class Nodes(_Rows[Node]):
 
     __slots__ = ("_positions", "tables")
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _TABLES.add(cls)
+
     def __init__(self, tables: list[NodeTable]) -> None:
         super().__init__(Node, [table.size for table in tables])
         self.tables = tables
@@ -189,15 +193,37 @@ class Nodes(_Rows[Node]):
     def positions(self) -> Mapping[int, int] | Sequence[int]:
         """See `positions_of`."""
         if self._positions is None:
-            self._positions = self._find_positions()
+            self._positions = _positions([table.columns["id"] for table in self.tables], len(self))
         return self._positions
-
-    def _find_positions(self) -> Mapping[int, int] | Sequence[int]:
-        return _positions([table.columns["id"] for table in self.tables], len(self))
 
     def free(self, freed: frozenset[int]) -> Nodes:
         """The same nodes, some of them, by id, in need of nothing."""
         return Nodes([table.free(freed) for table in self.tables])
+
+    def cells_at(self, position: int, names: Iterable[str]) -> tuple[Any, ...]:
+        """See `cells_at`."""
+        part = bisect_right(self._starts, position) - 1
+        at, (kind, _, columns) = position - self._starts[part], self.tables[part]
+        return tuple(
+            [
+                columns[name][at] if name in columns else kind if name == "kind" else _DEFAULTS[name]
+                for name in names
+            ]
+        )
+
+    def values_in(self, name: str, word: str) -> list[tuple[int, Any]]:
+        """See `values_in`."""
+        default = _DEFAULTS[name]
+        found: list[tuple[int, Any]] = []
+        start = 0
+        for table in self.tables:
+            values = table.columns.get(name, ())
+            if not (word and isinstance(values, Packed) and not values.mentions(word)):
+                values = list(values)
+                differs = map(is_not if default is None else ne, values, repeat(default))
+                found += compress(enumerate(values, start), differs)
+            start += table.size
+        return found
 
     def kinds(self) -> Sequence[str]:
         """The kind of each part."""
@@ -221,6 +247,14 @@ class Nodes(_Rows[Node]):
             for table in self.tables
             if table.kind == kind and "name" in table.columns
         )
+
+
+_TABLES: set[type] = {Nodes}
+
+
+def in_columns(nodes: Sequence[Node]) -> TypeGuard[Nodes]:
+    """Whether nodes are kept as columns. `isinstance` takes ten times as long where there is an abstract class."""
+    return type(nodes) in _TABLES
 
 
 class Edges(_Rows[Edge]):
@@ -248,7 +282,7 @@ def column(nodes: Sequence[Node], name: str) -> list[Any]:
     Returns:
         A new list, in the order of the nodes.
     """
-    if not isinstance(nodes, Nodes):
+    if not in_columns(nodes):
         field = Node._fields.index(name)
         return [node[field] for node in nodes]
     found: list[Any] = []
@@ -273,20 +307,10 @@ def values_in(nodes: Sequence[Node], name: str, word: str = "") -> list[tuple[in
     Returns:
         Pairs of the position and the value, in order.
     """
-    default = _DEFAULTS[name]
-    if not isinstance(nodes, Nodes):
-        field = Node._fields.index(name)
+    if not in_columns(nodes):
+        field, default = Node._fields.index(name), _DEFAULTS[name]
         return [(position, node[field]) for position, node in enumerate(nodes) if node[field] != default]
-    found: list[tuple[int, Any]] = []
-    start = 0
-    for table in nodes.tables:
-        values = table.columns.get(name, ())
-        if not (word and isinstance(values, Packed) and not values.mentions(word)):
-            values = list(values)
-            differs = map(is_not if default is None else ne, values, repeat(default))
-            found += compress(enumerate(values, start), differs)
-        start += table.size
-    return found
+    return nodes.values_in(name, word)
 
 
 def set_in(nodes: Sequence[Node], name: str) -> list[int]:
@@ -304,7 +328,7 @@ def of_kind(nodes: Sequence[Node], kind: NodeKind) -> list[int]:
     Returns:
         The positions, in order.
     """
-    if not isinstance(nodes, Nodes):
+    if not in_columns(nodes):
         return [position for position, node in enumerate(nodes) if node.kind == kind]
     return list(chain.from_iterable(spans_of(nodes, kind)))
 
@@ -319,7 +343,7 @@ def spans_of(nodes: Sequence[Node], kind: NodeKind) -> list[range]:
     Returns:
         Ranges of positions, in order, none of them empty.
     """
-    if not isinstance(nodes, Nodes):
+    if not in_columns(nodes):
         return [range(position, position + 1) for position in of_kind(nodes, kind)]
     return nodes.spans(kind)
 
@@ -335,7 +359,7 @@ def cells(nodes: Sequence[Node], kind: NodeKind, *names: str) -> Iterator[tuple[
     Returns:
         A tuple of these fields for each node, in order.
     """
-    if not isinstance(nodes, Nodes):
+    if not in_columns(nodes):
         fields = list(map(Node._fields.index, names))
         return (tuple([node[field] for field in fields]) for node in nodes if node.kind == kind)
     tables = [table for table in nodes.tables if table.kind == kind and table.size]
@@ -343,6 +367,23 @@ def cells(nodes: Sequence[Node], kind: NodeKind, *names: str) -> Iterator[tuple[
         zip(*[table.columns.get(name) or repeat(_DEFAULTS.get(name), table.size) for name in names], strict=True)
         for table in tables
     )
+
+
+def cells_at(nodes: Sequence[Node], positions: Iterable[int], *names: str) -> Iterator[tuple[Any, ...]]:
+    """Some fields of some nodes, without making the nodes where their columns are there.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        positions: Which of them.
+        names: Fields of `Node`.
+
+    Returns:
+        A tuple of these fields for each position.
+    """
+    if not in_columns(nodes):
+        fields = list(map(Node._fields.index, names))
+        return (tuple([nodes[position][field] for field in fields]) for position in positions)
+    return (nodes.cells_at(position, names) for position in positions)
 
 
 def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
@@ -354,7 +395,7 @@ def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
     Returns:
         Positions by id: a mapping, or a sequence where the ids of a file count from 0 without a gap.
     """
-    if isinstance(nodes, Nodes):
+    if in_columns(nodes):
         return nodes.positions()
     return {node.id: position for position, node in enumerate(nodes)}
 

@@ -7,6 +7,7 @@ them one after the other, as an analysis and a report do, has the columns of eac
 from __future__ import annotations
 
 import zlib
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from agraph._internal.model import Edge, Node
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 # A time series is gone through in pairs of one snapshot and the next.
 _MOST_AT_HAND = 4
 
-# So many bytes of files are kept as they are, since compressing one takes a third of the time of reading it.
-_MOST_PLAIN = 48_000_000
+# So many bytes of files are kept as they are, since compressing one takes half the time of reading it.
+_MOST_PLAIN = 100_000_000
 _kept_plain = 0
+
+
+# What is looked for in the details of nodes: few snapshots have any of it.
+_WORDS = ("trace_id", "parent", "TaskGroup")
+_KEPT_WORDS: dict[frozenset[str], frozenset[str]] = {}
 
 
 class Columns(NamedTuple):
@@ -72,9 +78,13 @@ def columns(document: Typed) -> Columns:
 
 
 class Shelf:
-    """One snapshot that is put away."""
+    """One snapshot that is put away.
 
-    __slots__ = ("_file", "_packed", "_read")
+    Attributes:
+        words: Those of `_WORDS` that can be in it.
+    """
+
+    __slots__ = ("_file", "_packed", "_read", "words")
 
     def __init__(self, file: bytes, read: Callable[[bytes], Typed], found: Columns) -> None:
         """Put it away.
@@ -85,6 +95,9 @@ class Shelf:
             found: The columns of what it returned.
         """
         global _kept_plain  # noqa: PLW0603 - one number for all of them
+        escaped = b"\\u" in file  # an escape could spell a word another way
+        words = frozenset([word for word in _WORDS if escaped or word.encode() in file])
+        self.words: frozenset[str] = _KEPT_WORDS.setdefault(words, words)
         self._file, self._packed = file, _kept_plain >= _MOST_PLAIN
         if self._packed:
             self._file = zlib.compress(file, 1)
@@ -110,6 +123,7 @@ class _Freed(Shelf):
     def __init__(self, base: Shelf, ids: frozenset[int]) -> None:
         self._base = base
         self._ids = ids
+        self.words = base.words
 
     def columns(self) -> Columns:
         found = _AT_HAND.get(self)
@@ -152,6 +166,15 @@ class ShelvedNodes(Nodes):
     def kinds(self) -> Sequence[str]:
         return self._kinds
 
+    def values_in(self, name: str, word: str) -> list[tuple[int, Any]]:
+        if word in _WORDS and word not in self.shelf.words:
+            return []
+        notes = self.shelf.columns().notes
+        if name not in notes:
+            notes[name] = super().values_in(name, "")
+        found: list[tuple[int, Any]] = notes[name]
+        return found
+
     def free(self, freed: frozenset[int]) -> Nodes:
         return ShelvedNodes(_Freed(self.shelf, freed))
 
@@ -160,18 +183,19 @@ class ShelvedNodes(Nodes):
 
     @property
     def tables(self) -> list[NodeTable]:  # type: ignore[override]
-        return self.shelf.columns().tables
+        return (_AT_HAND.get(self.shelf) or self.shelf.columns()).tables
 
     @property
     def _known(self) -> dict[int, list[Any]]:  # type: ignore[override]
         known: dict[int, list[Any]] = self.shelf.columns().notes.setdefault("nodes", {})
         return known
 
-    def positions(self) -> Mapping[int, int] | Sequence[int]:
+    def positions(self) -> Mapping[int, int]:
         notes = self.shelf.columns().notes
         if "positions" not in notes:
-            notes["positions"] = self._find_positions()
-        found: Mapping[int, int] | Sequence[int] = notes["positions"]
+            ids = chain.from_iterable([table.columns["id"] for table in self.tables])
+            notes["positions"] = dict(zip(ids, range(len(self)), strict=True))
+        found: Mapping[int, int] = notes["positions"]
         return found
 
 

@@ -15,7 +15,7 @@ from agraph._internal.model import CONFIDENCES, EDGE_KINDS, NODE_KINDS, Snapshot
 from agraph._internal.shelf import Shelf, ShelvedEdges, ShelvedNodes, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from agraph._internal.rows import EdgeGroup, NodeTable
     from agraph._internal.shelf import Columns, Typed
@@ -57,7 +57,7 @@ def _is_version(document: Typed) -> bool:
 def _are_fine(document: Typed, found: Columns) -> bool:
     size = sum(table.size for table in found.tables)
     ids = list(chain.from_iterable(table.columns["id"] for table in found.tables))
-    known: Collection[int] = set(ids)
+    known: set[int] = set(ids)
     if len(known) < size:
         return False
     stacks, sites = len(document.stacks), len(document.sites)
@@ -71,7 +71,7 @@ def _are_fine(document: Typed, found: Columns) -> bool:
     )
 
 
-def _fits(table: NodeTable, known: Collection[int], stacks: int) -> bool:
+def _fits(table: NodeTable, known: set[int], stacks: int) -> bool:
     size, columns = table.size, table.columns
     if table.kind not in _KINDS:
         return False
@@ -97,11 +97,11 @@ def _are_facts(details: Sequence[Mapping[str, Any] | None]) -> bool:
     return all(is_finite(value) for value in values if type(value) is float)
 
 
-def _is_linked(group: EdgeGroup, known: Collection[int], sites: int) -> bool:
+def _is_linked(group: EdgeGroup, known: set[int], sites: int) -> bool:
     size, site = len(group.waiter), group.site
     if group.kind not in _EDGE_KINDS or group.confidence not in CONFIDENCES:
         return False
-    if len(group.awaited) != size or not (known >= set(group.waiter) and known >= set(group.awaited)):
+    if len(group.awaited) != size or not (known.issuperset(group.waiter) and known.issuperset(group.awaited)):
         return False
     if site is None:
         return True

@@ -17,7 +17,7 @@ _Made = TypeVar("_Made")
 
 def is_put_away(snapshot: Snapshot) -> bool:
     """Whether a snapshot was read from a short file, and has its columns at hand for a moment only."""
-    return isinstance(snapshot.nodes, ShelvedNodes)
+    return type(snapshot.nodes) is ShelvedNodes
 
 
 def at_hand(snapshot: Snapshot, name: str, make: Callable[[], _Made]) -> _Made:
@@ -31,9 +31,10 @@ def at_hand(snapshot: Snapshot, name: str, make: Callable[[], _Made]) -> _Made:
     Returns:
         It; the one made before if that is at hand.
     """
-    if not isinstance(snapshot.nodes, ShelvedNodes):
+    nodes = snapshot.nodes
+    if type(nodes) is not ShelvedNodes:
         return make()
-    notes = snapshot.nodes.shelf.columns().notes
+    notes = nodes.shelf.columns().notes
     if name not in notes:
         notes[name] = make()
     found: _Made = notes[name]
