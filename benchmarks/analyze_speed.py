@@ -17,6 +17,7 @@ are written by `Snapshot.save`, as a capture writes them:
 """
 
 import argparse
+import gc
 import json
 import platform
 import random
@@ -131,7 +132,7 @@ def write_many(count, size, folder):
     """
     from dataclasses import replace
 
-    from agraph import Capture, Snapshot, load
+    from agraph import Capture, load
 
     for first in range(0, count, 100):
         path = Path(folder) / f"{first:06}.json"
@@ -161,6 +162,7 @@ def with_agraph(paths):
     from agraph_cli.analysis.judge import analyze_one
     from agraph_cli.commands.reading import Read, one_by_one
 
+    gc.disable()  # as the command does
     before, start = rss_mb(), time.process_time()
     found, done, reading, since = Read(), [], 0.0, start
     for path, snapshot in one_by_one(paths, found):

@@ -9,9 +9,10 @@ which tasks a later snapshot shows to have moved, and `free` lets these proceed 
 verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or read here, and `import agraph`
 does not import this module.
 
-`of_kind`, `spans_of`, `column`, `set_in`, `values_in`, `edges_of_kind` and `positions_of` look into the columns
-of a snapshot that was read, where going through its nodes would make an object for each. One that was read from
-a short file `is_put_away`: its columns are there for a moment only, and so is what `at_hand` and `later` give.
+`of_kind`, `spans_of`, `column`, `cells`, `cells_at`, `set_in`, `values_in`, `edges_of_kind` and
+`positions_of` look into the columns of a snapshot that was read, where going through its nodes would make an
+object for each. One that was read from a short file `is_put_away`: its columns are at hand for a moment only,
+and so is what `at_hand` and `later` give.
 """
 
 from agraph._internal.merge import (
@@ -32,11 +33,29 @@ from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
 from agraph._internal.reduction.later import at_hand, is_put_away, later
-from agraph._internal.reduction.names import Labels, is_machinery, kind_word, listed, plural, site_of_stack, user_site
+from agraph._internal.reduction.names import (
+    Labels,
+    is_machinery,
+    kind_word,
+    listed,
+    plural,
+    site_of_stack,
+    user_site,
+)
 from agraph._internal.reduction.picked import kinds_of, only, pick
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
-from agraph._internal.rows import cells, cells_at, column, edges_of_kind, of_kind, positions_of, set_in, spans_of, values_in
+from agraph._internal.rows import (
+    cells,
+    cells_at,
+    column,
+    edges_of_kind,
+    of_kind,
+    positions_of,
+    set_in,
+    spans_of,
+    values_in,
+)
 
 __all__ = [
     "EXPLAINED",

@@ -53,12 +53,17 @@ def in_short(snapshot: Snapshot, path: str) -> SnapshotAnalysis:
     )
 
 
+_MOST_ORDERS = 10_000
 _ORDERS: dict[tuple[Order, ...], tuple[Order, ...]] = {}
 
 
 def _kept(orders: tuple[Order, ...]) -> tuple[Order, ...]:
     """The same orders, only once for all snapshots that show them."""
-    return _ORDERS.setdefault(orders, orders) if orders else ()
+    if not orders:
+        return ()
+    if len(_ORDERS) >= _MOST_ORDERS:
+        _ORDERS.clear()
+    return _ORDERS.setdefault(orders, orders)
 
 
 def _blamed(snapshot: Snapshot) -> Blamed:
@@ -77,6 +82,11 @@ class _LaterDeadlock(Deadlock):
     """A deadlock that is described when somebody asks for more than how bad it is."""
 
     __slots__ = ("_ids", "_number", "_snapshot", "_stuck")
+
+    _ids: array[int]
+    _number: int
+    _snapshot: Snapshot
+    _stuck: int
 
     def __init__(self, snapshot: Snapshot, blamed: Blamed, number: int) -> None:
         core = blamed.cores[number]

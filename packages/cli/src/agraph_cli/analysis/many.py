@@ -143,7 +143,7 @@ def _seconds(members: Sequence[SnapshotAnalysis]) -> float:
 
 
 class _Story:
-    """Goes through comparable snapshots from the last to the first, as what moved did so further back as well.
+    """Goes through comparable snapshots from the last to the first: what moved did so further back as well.
 
     All that takes the tasks of a snapshot is done while they are at hand.
     """
@@ -195,7 +195,9 @@ class _Story:
         repeated = []
         for same in pictures.values():
             if len(same) > 1:
-                best = max(reversed(same), key=lambda deadlock: rank(deadlock.certainty))  # of equals the last
+                best = max(
+                    reversed(same), key=lambda deadlock: rank(deadlock.certainty)
+                )  # of equals the last
                 sightings.append((best, len(same)))
                 repeated += [deadlock for deadlock in same if deadlock is not best]
         return tuple(sightings), repeated
@@ -247,7 +249,9 @@ def identity_of(snapshot: Snapshot, deadlock: Deadlock) -> Hashable:
     """
     at = positions_of(snapshot.nodes)
     found: list[Hashable] = []
-    for kind, key, wait, *row, stack in cells_at(snapshot.nodes, map(at.__getitem__, deadlock.ids), *_TELLING):
+    for kind, key, wait, *row, stack in cells_at(
+        snapshot.nodes, map(at.__getitem__, deadlock.ids), *_TELLING
+    ):
         if kind in _ACTORS:
             if key is None:
                 return None

@@ -143,7 +143,9 @@ class SnapshotAnalysis:
         """The worst verdict of its tasks and deadlocks (threads can be stuck without any task)."""
         found = [rank(deadlock.certainty) for deadlock in self.deadlocks]
         spans = spans_of(self.snapshot.nodes, "task")
-        return VERDICTS[max([*found, *(max(self.levels[span.start : span.stop]) for span in spans)], default=0)]
+        return VERDICTS[
+            max([*found, *(max(self.levels[span.start : span.stop]) for span in spans)], default=0)
+        ]
 
     @property
     def tally(self) -> Counter[Verdict]:

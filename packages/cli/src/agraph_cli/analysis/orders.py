@@ -1,4 +1,4 @@
-"""The orders in which tasks of one snapshot take locks, as what can be compared with those of other snapshots."""
+"""The orders in which tasks of one snapshot take locks, in a form that compares with those of others."""
 
 from __future__ import annotations
 
@@ -58,9 +58,7 @@ def orders_of(graph: WaitGraph, path: str) -> tuple[Order, ...]:
     for number, pair in pairs:
         if not (locks.is_exclusive(pair.held) and locks.is_exclusive(pair.wanted)):
             continue
-        others = [
-            locks.ways(lock, site) for lock, site in holdings.around(pair.task) if lock != pair.held
-        ]
+        others = [locks.ways(lock, site) for lock, site in holdings.around(pair.task) if lock != pair.held]
         gates = frozenset(way[0] for way in others), frozenset(way[1] for way in others)
         held, wanted = locks.ways(pair.held, pair.held_site), locks.ways(pair.wanted, pair.wanted_site)
         [(task, key, name)] = cells_at(snapshot.nodes, (pair.task,), "id", "key", "name")

@@ -70,7 +70,9 @@ def predict(analyses: Iterable[SnapshotAnalysis]) -> tuple[Predicted, ...]:
         for cycle in _cycles(steps, level):
             classes = frozenset(_classes(step) for step in cycle)
             if classes not in done and not any(classes <= seen for seen in hit):
-                done[classes] = Predicted(tuple((step.one, step.one.lock_order[step.number]) for step in cycle))
+                done[classes] = Predicted(
+                    tuple((step.one, step.one.lock_order[step.number]) for step in cycle)
+                )
     return tuple(done.values())
 
 

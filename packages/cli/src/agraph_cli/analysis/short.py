@@ -1,4 +1,4 @@
-"""Reads short snapshots, of which there may be ten thousand: msgspec holds each value to its type as it reads.
+"""Reads short snapshots, of which there may be ten thousand: msgspec holds each value to its type.
 
 What is wrong with one that it refuses, the reader of core says. What a process writes again and again, facts
 about itself and places in its source, is kept once.
@@ -15,7 +15,7 @@ from msgspec import UNSET, Raw, UnsetType
 from agraph import Capture, Process, Site
 
 _Index = Annotated[int, msgspec.Meta(ge=0)]
-_Seconds: TypeAlias = int | float  # noqa: PYI041 - what was whole stays whole
+_Seconds: TypeAlias = int | float
 
 # What is told in a few words that are written once.
 _IN_WORDS = ("type", "state", "open")
@@ -120,7 +120,8 @@ def read(data: bytes) -> Document:
         UnicodeDecodeError: It is not UTF-8.
         ValueError: A flag is a number other than 0 and 1.
     """
-    str(data, "utf-8")  # msgspec does not look into what it skips
+    if not data.isascii():
+        str(data, "utf-8")  # msgspec does not look into what it skips
     one = _DOCUMENT.decode(data)
     return Document(
         one.format,
@@ -132,7 +133,13 @@ def read(data: bytes) -> Document:
         _known("stacks", one.stacks),
         {kind: _columns(dict(table)) for kind, table in one.nodes.items()},
         [
-            (group.kind, group.confidence, group.waiter, group.awaited, None if group.site is UNSET else group.site)
+            (
+                group.kind,
+                group.confidence,
+                group.waiter,
+                group.awaited,
+                None if group.site is UNSET else group.site,
+            )
             for group in one.edges
         ],
     )

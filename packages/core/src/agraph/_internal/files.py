@@ -99,7 +99,7 @@ class Decoder(Protocol):
         """Read one column."""
 
     def typed(self, size: int) -> Callable[[bytes], Typed] | None:
-        """A reader that holds each value to its type, for a document of that many bytes; None for long ones."""
+        """A reader for a document of so many bytes that holds each value to its type; None for long ones."""
 
 
 def load(path: str | os.PathLike[str], *, decoder: Decoder | None = None) -> Snapshot:
@@ -107,7 +107,7 @@ def load(path: str | os.PathLike[str], *, decoder: Decoder | None = None) -> Sna
 
     Args:
         path: A file that `Snapshot.save` wrote.
-        decoder: A faster reader of JSON, with the methods `document(data)`, `column(value)` and `typed(size)`.
+        decoder: A faster reader of JSON, with `document(data)`, `column(value)` and `typed(size)`.
 
     Returns:
         The snapshot.

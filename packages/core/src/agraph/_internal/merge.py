@@ -167,7 +167,11 @@ def free(snapshot: Snapshot, ids: Iterable[int]) -> Snapshot:
     if not chosen:
         return snapshot
     nodes: Sequence[Node] = snapshot.nodes
-    turned = {loop for number, loop in zip(column(nodes, "id"), column(nodes, "loop"), strict=True) if number in chosen}
+    turned = {
+        loop
+        for number, loop in zip(column(nodes, "id"), column(nodes, "loop"), strict=True)
+        if number in chosen
+    }
     freed = frozenset(chosen | turned)
     if isinstance(nodes, Nodes):
         nodes = nodes.free(freed)
@@ -266,7 +270,9 @@ class Standing:
         if self._of != (snapshot.stacks, snapshot.sites):
             self._of = snapshot.stacks, snapshot.sites
             known = self._stacks  # a stack as a number: comparing all its places takes long
-            numbers = [known.setdefault(_sites(snapshot, at), len(known)) for at in range(len(snapshot.stacks))]
+            numbers = [
+                known.setdefault(_sites(snapshot, at), len(known)) for at in range(len(snapshot.stacks))
+            ]
             self._numbers = {**dict(enumerate(numbers)), None: known.setdefault((), len(known))}
         rows = cells(snapshot.nodes, "task", "id", "key", "wait", "name", "type")
         stacks = cells(snapshot.nodes, "task", "stack")

@@ -31,7 +31,6 @@ class NodeTable(NamedTuple):
     size: int
     columns: Mapping[str, Sequence[Any]]
 
-
     def free(self, freed: Container[int]) -> NodeTable:
         """The same table with some nodes, by id, in need of nothing."""
         marks = list(map(freed.__contains__, self.columns["id"]))
@@ -253,7 +252,7 @@ _TABLES: set[type] = {Nodes}
 
 
 def in_columns(nodes: Sequence[Node]) -> TypeGuard[Nodes]:
-    """Whether nodes are kept as columns. `isinstance` takes ten times as long where there is an abstract class."""
+    """Whether nodes are columns. `isinstance` takes ten times as long, as the class is an abstract one."""
     return type(nodes) in _TABLES
 
 
@@ -364,7 +363,10 @@ def cells(nodes: Sequence[Node], kind: NodeKind, *names: str) -> Iterator[tuple[
         return (tuple([node[field] for field in fields]) for node in nodes if node.kind == kind)
     tables = [table for table in nodes.tables if table.kind == kind and table.size]
     return chain.from_iterable(
-        zip(*[table.columns.get(name) or repeat(_DEFAULTS.get(name), table.size) for name in names], strict=True)
+        zip(
+            *[table.columns.get(name) or repeat(_DEFAULTS.get(name), table.size) for name in names],
+            strict=True,
+        )
         for table in tables
     )
 

@@ -1,7 +1,8 @@
 """Short snapshots that were read, put away: each keeps its file, and its columns for a moment only.
 
-Ten thousand snapshots of a hundred tasks take 57 kB each as columns, and 10 kB or, compressed, 4 like this. Whoever goes through
-them one after the other, as an analysis and a report do, has the columns of each read again once or twice.
+Ten thousand snapshots of a hundred tasks take 57 kB each as columns, and 10 kB or, compressed, 4 like this.
+Whoever goes through them one after the other, as an analysis and a report do, has the columns of each read
+again once or twice.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from agraph._internal.model import Edge, Node
 from agraph._internal.rows import EdgeGroup, Edges, Nodes, NodeTable, cells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from agraph._internal.model import Capture, Process, Site
 
@@ -27,7 +28,7 @@ _kept_plain = 0
 
 
 # What is looked for in the details of nodes: few snapshots have any of it.
-_WORDS = ("trace_id", "parent", "TaskGroup")
+_WORDS = frozenset({"trace_id", "parent", "TaskGroup"})
 _KEPT_WORDS: dict[frozenset[str], frozenset[str]] = {}
 
 
@@ -46,35 +47,59 @@ class Columns(NamedTuple):
 
 
 class Typed(Protocol):
-    """A document as a reader that knows the types of the format returns it.
+    """A document as a reader that knows the types of the format returns it."""
 
-    Attributes:
-        format: The word in the document.
-        version: The number in it.
-        agraph: Who wrote it.
-        process: The record; its numbers may still be infinite.
-        capture: Likewise.
-        sites: The places.
-        stacks: Lists of indices that are 0 or more.
-        nodes: For each kind the columns, of which `id` is always there.
-        edges: For each group kind, confidence, waiters, awaited, and sites or None.
-    """
+    @property
+    def format(self) -> str:
+        """The word in the document."""
 
-    format: str
-    version: int
-    agraph: str
-    process: Process
-    capture: Capture
-    sites: tuple[Site, ...]
-    stacks: tuple[tuple[int, ...], ...]
-    nodes: Mapping[Any, dict[str, list[Any]]]
-    edges: Sequence[tuple[Any, Any, list[int], list[int], list[int | None] | None]]
+    @property
+    def version(self) -> int:
+        """The number in it."""
+
+    @property
+    def agraph(self) -> str:
+        """Who wrote it."""
+
+    @property
+    def process(self) -> Process:
+        """The record; its numbers may be too large."""
+
+    @property
+    def capture(self) -> Capture:
+        """Likewise."""
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The places."""
+
+    @property
+    def stacks(self) -> tuple[tuple[int, ...], ...]:
+        """Lists of indices that are 0 or more."""
+
+    @property
+    def nodes(self) -> Mapping[Any, dict[str, list[Any]]]:
+        """For each kind the columns, of which `id` is always there."""
+
+    @property
+    def edges(self) -> Sequence[tuple[Any, Any, list[int], list[int], list[int | None] | None]]:
+        """For each group kind, confidence, waiters, awaited, and sites or None."""
 
 
 def columns(document: Typed) -> Columns:
     """The columns of a document, as rows take them."""
     tables = [NodeTable(kind, len(table["id"]), table) for kind, table in document.nodes.items()]
     return Columns(tables, list(map(EdgeGroup._make, document.edges)), {})
+
+
+def _words(found: Columns) -> Iterator[str]:
+    for table in found.tables:
+        details = [detail for detail in table.columns.get("detail", ()) if detail]
+        for fact in set(chain.from_iterable(details)):
+            if fact == "made_by":
+                yield from _WORDS.intersection([detail.get("made_by") for detail in details])
+            elif fact in _WORDS:
+                yield fact
 
 
 class Shelf:
@@ -95,8 +120,7 @@ class Shelf:
             found: The columns of what it returned.
         """
         global _kept_plain  # noqa: PLW0603 - one number for all of them
-        escaped = b"\\u" in file  # an escape could spell a word another way
-        words = frozenset([word for word in _WORDS if escaped or word.encode() in file])
+        words = frozenset(_words(found))
         self.words: frozenset[str] = _KEPT_WORDS.setdefault(words, words)
         self._file, self._packed = file, _kept_plain >= _MOST_PLAIN
         if self._packed:

@@ -75,9 +75,8 @@ def _fits(table: NodeTable, known: set[int], stacks: int) -> bool:
     size, columns = table.size, table.columns
     if table.kind not in _KINDS:
         return False
-    for column in columns.values():
-        if len(column) != size:
-            return False
+    if set(map(len, columns.values())) != {size}:
+        return False
     loops, stack = columns.get("loop"), columns.get("stack")
     if loops is not None and not (different := set(loops)) <= known and not different <= {*known, None}:
         return False

@@ -1,4 +1,4 @@
-"""What is made of a snapshot that is put away: it is made again when somebody asks, so that little is kept."""
+"""What is made of a snapshot that is put away: made again when somebody asks, so that little is kept."""
 
 from __future__ import annotations
 
