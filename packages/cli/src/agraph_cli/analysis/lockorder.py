@@ -34,12 +34,13 @@ def lock_pairs(snapshot: Snapshot) -> list[PairAt]:
         One pair for each lock that a task holds while it waits for another, by the ids of task and locks.
     """
     at, nodes = positions_of(snapshot.nodes), snapshot.nodes
+    held_by = list(edges_of_kind(snapshot.edges, "held_by"))
+    holders = {holding.awaited for holding in held_by}
     waiting: dict[int, list[Edge]] = {}
-    for edge in edges_of_kind(snapshot.edges, "lock"):
-        waiting.setdefault(edge.waiter, []).append(edge)
-    found: list[tuple[Edge, Edge]] = []
-    for holding in edges_of_kind(snapshot.edges, "held_by") if waiting else ():
-        found += [(holding, edge) for edge in waiting.get(holding.awaited, ())]
+    for edge in edges_of_kind(snapshot.edges, "lock") if holders else ():
+        if edge.waiter in holders:
+            waiting.setdefault(edge.waiter, []).append(edge)
+    found = [(holding, edge) for holding in held_by for edge in waiting.get(holding.awaited, ())]
     if not found:
         return []
     found.sort(key=lambda pair: (pair[1].waiter, pair[0].waiter, pair[1].awaited))
