@@ -12,6 +12,8 @@ are written by `Snapshot.save`, as a capture writes them:
               ABBA deadlock
     chain     each task awaits the next one; the last awaits the first
     lock      every task but one waits for the same lock, and the holder waits for a task that does
+    many      small snapshots of services, 100 of each process; also with all that `agraph analyze` does, from
+              the folder to a report in a file
 """
 
 import argparse
@@ -108,11 +110,11 @@ def lock(size):
     return nodes, [*edges, Edge(size, 0, "held_by", site=0), Edge(0, 1, "await")]
 
 
-def write(form, size, path):
+def write(form, size, path, seed=1):
     """Save a snapshot of one of the forms."""
     from agraph import Capture, Process, Site, Snapshot
 
-    nodes, edges = {"service": service, "chain": chain, "lock": lock}[form](size)
+    nodes, edges = service(size, seed) if form == "service" else {"chain": chain, "lock": lock}[form](size)
     sites = tuple(Site(f"/srv/app/part_{n}.py", f"handler_{n}", 10 + n) for n in range(20))
     stacks = tuple(tuple(range(n, n + 6)) for n in range(8))
     process = Process("web-3", "", 4711, 1790000000.0, "app.py", "3.14.2", "CPython")
@@ -120,6 +122,33 @@ def write(form, size, path):
     kinds = list(dict.fromkeys(node.kind for node in nodes))
     nodes.sort(key=lambda node: kinds.index(node.kind))
     Snapshot(process, capture, sites, stacks, tuple(nodes), tuple(edges)).save(path)
+
+
+def write_many(count, size, folder):
+    """Save snapshots of a few processes, 100 of each and 10 s apart.
+
+    Those of one process show the same tasks. Those that sleep or read from a socket have begun another wait
+    each time, the others stand still.
+    """
+    from dataclasses import replace
+
+    from agraph import Capture, load
+
+    for first in range(0, count, 100):
+        path = Path(folder) / f"{first:06}.json"
+        write("service", size, path, 1 + first)
+        one = load(path)
+        process = replace(one.process, pid=one.process.pid + first)
+        moves = [node.kind == "task" and node.type in {"handler_0", "handler_1"} for node in one.nodes]
+        for turn in range(min(100, count - first)):
+            nodes = tuple(
+                node._replace(wait=node.wait + 1000 * turn, since=node.since + 10 * turn) if moved else node
+                for node, moved in zip(one.nodes, moves, strict=True)
+            )
+            at = 100.0 + 10 * turn
+            capture = Capture(1790000000.0 + at, 1790000000.0 + at + 0.002, at, at + 0.002)
+            changed = replace(one, process=process, capture=capture, nodes=nodes)
+            changed.save(path.with_name(f"{first + turn:06}.json"))
 
 
 def rss_mb():
@@ -131,23 +160,43 @@ def rss_mb():
 def with_agraph(paths):
     """Read and analyse as `agraph analyze` does, up to the report."""
     from agraph_cli.analysis.judge import analyze_one
-    from agraph_cli.commands.reading import read
+    from agraph_cli.commands.reading import Read, one_by_one
 
     gc.disable()  # as the command does
     before, start = rss_mb(), time.process_time()
-    found = read(paths)
+    found, done, reading, since = Read(), [], 0.0, start
+    for path, snapshot in one_by_one(paths, found):
+        reading += time.process_time() - since
+        done.append(analyze_one(snapshot, path))
+        since = time.process_time()
     assert not found.errors, found.errors
-    loaded = time.process_time()
-    done = [analyze_one(snapshot, path) for path, snapshot in found.snapshots]
     verdicts = [one.verdict for one in done]
     stop = time.process_time()
     deadlocks = sum(len(one.deadlocks) for one in done)
     return {
         "seconds": stop - start,
-        "reading": loaded - start,
+        "reading": reading,
         "mb": rss_mb() - before,
         "says": f"{max(verdicts)}, {deadlocks} deadlocks",
     }
+
+
+def with_command(paths):
+    """Run `agraph analyze`, its report written to a file beside the snapshots."""
+    import importlib
+
+    modules = ["app", "commands.analyze", "commands.reading", "analysis.decoder", "analysis.short"]
+    modules += ["analysis.judge", "analysis.many", "report.full"]
+    for name in modules:
+        importlib.import_module(f"agraph_cli.{name}")
+    from agraph_cli.commands.analyze import analyze
+
+    report = Path(paths[0]).with_suffix(".txt")
+    before, start = rss_mb(), time.process_time()
+    analyze([str(path) for path in paths], output=str(report))
+    stop = time.process_time()
+    first = report.read_text(encoding="utf-8").splitlines()[0]
+    return {"seconds": stop - start, "reading": None, "mb": rss_mb() - before, "says": first}
 
 
 def with_networkx(paths):
@@ -176,6 +225,9 @@ def with_networkx(paths):
     }
 
 
+ENGINES = {"agraph": with_agraph, "command": with_command, "networkx": with_networkx}
+
+
 def measured(engine, paths, rounds):
     """The best time and the smallest peak of some processes."""
     best = None
@@ -184,13 +236,14 @@ def measured(engine, paths, rounds):
         if best is None:
             best = found
         best = {**best, "seconds": min(best["seconds"], found["seconds"]), "mb": min(best["mb"], found["mb"])}
-        best["reading"] = min(best["reading"], found["reading"])
+        if found["reading"] is not None:
+            best["reading"] = min(best["reading"], found["reading"])
     return best
 
 
 def show(case, found):
-    seconds, reading, mb = found["seconds"], found["reading"], found["mb"]
-    print(f"{case:<34} {seconds:8.2f} s ({reading:.2f} s reading) {mb:8.0f} MB   {found['says']}")
+    reading = "" if found["reading"] is None else f"({found['reading']:.2f} s reading)"
+    print(f"{case:<34} {found['seconds']:8.2f} s {reading:<17} {found['mb']:8.0f} MB   {found['says']}")
 
 
 def apart(*arguments):
@@ -216,14 +269,12 @@ def compare(folder, form, size, rounds):
 
 
 def many(folder, count, size, rounds):
-    nodes = folder / "many"
-    nodes.mkdir()
-    apart("--write", "service", size, nodes / "00000.json")
-    data = (nodes / "00000.json").read_bytes()
-    for number in range(1, count):
-        (nodes / f"{number:05}.json").write_bytes(data)
+    where = folder / "many"
+    where.mkdir()
+    apart("--write", "many", count * size, where)
     print(f"\n{count:,} snapshots of {size} tasks")
-    show("  agraph", measured("agraph", [nodes], rounds))
+    show("  agraph", measured("agraph", [where], rounds))
+    show("  agraph analyze -o report.txt", measured("command", [where], rounds))
 
 
 def main():
@@ -238,11 +289,14 @@ def main():
     options = parser.parse_args()
     if options.write:
         form, size, path = options.write
-        write(form, int(size), path)
+        if form == "many":
+            write_many(int(size) // 100, 100, path)
+        else:
+            write(form, int(size), path)
         return
     if options.run:
         engine, *paths = options.run
-        print(json.dumps({"agraph": with_agraph, "networkx": with_networkx}[engine](paths)))
+        print(json.dumps(ENGINES[engine](paths)))
         return
     python = f"{platform.python_implementation()} {platform.python_version()}"
     print(f"{python}, {sys.platform}, best of {options.rounds}")

@@ -106,15 +106,15 @@ def small_limit(monkeypatch):
 def test_a_file_that_does_not_fit_into_memory(agraph, monkeypatch):
     bank().save("good.json")
     Path("bad.json").write_bytes(WHOLE)
-    read = decoder.document
+    typed = decoder.typed
 
-    def document(data):
-        if len(data) == len(WHOLE):
+    def too_large(size):
+        if size == len(WHOLE):
             raise MemoryError
-        return read(data)
+        return typed(size)
 
     with monkeypatch.context() as patch:
-        patch.setattr(decoder, "document", document)
+        patch.setattr(decoder, "typed", too_large)
         assert agraph("analyze bad.json good.json").code == 2
     assert "error: bad.json: it does not fit into memory" in agraph.err
     assert agraph.out.startswith("Deadlock: ")

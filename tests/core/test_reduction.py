@@ -165,3 +165,14 @@ def test_the_waiters_behind_one_core_are_linear():
     assert blocked_behind(graph, found, found_cores) == [list(range(1, size))]
     steps = Hops(graph, rest, found_cores).cycle(core)
     assert [(step.waiter.id, step.awaited.id) for step in steps] == [(0, size), (size, 0)]
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs())
+def test_a_graph_is_settled_alike_in_passes_and_by_walking(rows):
+    made = to_snapshot(rows)
+    walked = levels(build(made))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("agraph._internal.reduction.graph.FEW_EDGES", -1)
+        in_passes = levels(build(made))
+    assert (walked.level, walked.own) == (in_passes.level, in_passes.own)

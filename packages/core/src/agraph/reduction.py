@@ -9,22 +9,54 @@ which tasks a later snapshot shows to have moved, and `free` lets these proceed 
 verdicts mean is written in docs/explanation/verdicts.md. Nothing is printed or read here, and `import agraph`
 does not import this module.
 
-`of_kind`, `set_in`, `values_in`, `edges_of_kind`, `positions_of` and `rows_at` look into the columns of a
-snapshot that was read, where going through its nodes would make an object for each.
+`of_kind`, `spans_of`, `column`, `cells`, `cells_at`, `rows_at`, `set_in`, `values_in`, `edges_of_kind` and
+`positions_of` look into the columns of a snapshot that was read, where going through its nodes would make an
+object for each. One that was read from a short file `is_put_away`: its columns are at hand for a moment only,
+and so is what `at_hand` and `later` give.
 """
 
-from agraph._internal.merge import How, comparable, free, same_process, wait_key, waits_of, went_on
+from agraph._internal.edge_rows import edges_of_kind
+from agraph._internal.merge import (
+    How,
+    Standing,
+    can_be_found_again,
+    comparable,
+    free,
+    same_process,
+    wait_key,
+    waits_of,
+    went_on,
+)
 from agraph._internal.reduction.assumptions import assumptions, how_sure
 from agraph._internal.reduction.components import components, shortest_cycle
 from agraph._internal.reduction.cores import Core, Residue, blocked_behind, cores, residue, until_timeout
 from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
-from agraph._internal.reduction.names import Labels, is_machinery, kind_word, listed, plural, user_site
+from agraph._internal.reduction.later import at_hand, is_put_away, later
+from agraph._internal.reduction.names import (
+    Labels,
+    is_machinery,
+    kind_word,
+    listed,
+    plural,
+    site_of_stack,
+    user_site,
+)
 from agraph._internal.reduction.picked import kinds_of, only, pick
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
-from agraph._internal.rows import edges_of_kind, of_kind, positions_of, rows_at, set_in, values_in
+from agraph._internal.rows import (
+    cells,
+    cells_at,
+    column,
+    of_kind,
+    positions_of,
+    rows_at,
+    set_in,
+    spans_of,
+    values_in,
+)
 
 __all__ = [
     "EXPLAINED",
@@ -39,13 +71,19 @@ __all__ = [
     "Levels",
     "Reduction",
     "Residue",
+    "Standing",
     "Stuck",
     "Verdict",
     "WaitGraph",
     "assumptions",
+    "at_hand",
     "blocked_behind",
     "build",
+    "can_be_found_again",
+    "cells",
+    "cells_at",
     "certainty",
+    "column",
     "comparable",
     "components",
     "cores",
@@ -55,9 +93,11 @@ __all__ = [
     "how_sure",
     "is_deadlock",
     "is_machinery",
+    "is_put_away",
     "judge",
     "kind_word",
     "kinds_of",
+    "later",
     "levels",
     "listed",
     "of_kind",
@@ -71,6 +111,8 @@ __all__ = [
     "same_process",
     "set_in",
     "shortest_cycle",
+    "site_of_stack",
+    "spans_of",
     "until_timeout",
     "user_site",
     "values_in",

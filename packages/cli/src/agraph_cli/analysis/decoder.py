@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agraph_cli.analysis.short import Document
 
 # In a short document, handling each column by itself costs more than it saves.
 _SHORT = 200_000
@@ -67,3 +72,19 @@ def column(value: Any) -> object:  # noqa: ANN401 - JSON, or what it says
         The column.
     """
     return _SHORT_DECODER.decode(value) if isinstance(value, (msgspec.Raw, bytes)) else value
+
+
+def typed(size: int) -> Callable[[bytes], Document] | None:
+    """The reader of short documents.
+
+    Args:
+        size: How long a document is, in bytes.
+
+    Returns:
+        The reader; None where this one is long.
+    """
+    if size >= _SHORT:
+        return None
+    from agraph_cli.analysis.short import read
+
+    return read

@@ -34,6 +34,55 @@ _MAX_HOPS = 60
 _MAX_CUTS_TRIED = 16
 
 
+class Blamed:
+    """The cores of a snapshot, before they are put into words.
+
+    Attributes:
+        graph: The wait graph.
+        levels: How firmly each node is stuck.
+        rest: The residue.
+        cores: Its cores.
+        behind: For each core the positions of the tasks that are stuck because of it.
+    """
+
+    __slots__ = ("behind", "cores", "graph", "levels", "rest")
+
+    def __init__(self, graph: WaitGraph, levels: Levels) -> None:
+        """Find the cores."""
+        self.graph = graph
+        self.levels = levels
+        self.rest: Residue = residue(graph, levels)
+        self.cores: Sequence[Core] = cores(levels, self.rest)
+        self.behind: Sequence[Sequence[int]] = blocked_behind(graph, levels, self.cores)
+
+    @property
+    def deadlocks(self) -> list[int]:
+        """Which of the cores are deadlocks."""
+        snapshot = self.graph.snapshot
+        return [number for number, core in enumerate(self.cores) if is_deadlock(snapshot, core)]
+
+    def describe(self) -> dict[int, Deadlock]:
+        """The deadlocks, by the numbers of their cores."""
+        numbers = self.deadlocks
+        if not numbers:
+            return {}
+        graph, hops = self.graph, Hops(self.graph, self.rest, self.cores)
+        adviser, marks = Adviser(graph.snapshot), bytearray(len(self.levels.own))
+        levels = self.levels
+        found: dict[int, Deadlock] = {}
+        for number in numbers:
+            core, tasks = self.cores[number], self.behind[number]
+            timed = until_timeout(levels, core, tasks)
+            found[number] = _Core(levels, self.rest, hops, core, marks).describe(tasks, timed, adviser)
+        return found
+
+    def orphans(self) -> tuple[Orphan, ...]:
+        """What is awaited though nobody is known who could free it, that with the most tasks behind first."""
+        nodes = self.graph.snapshot.nodes
+        behind = [pick(nodes, tasks) for tasks in self.behind]
+        return tuple(_orphans(self.graph, self.levels, self.cores, behind))
+
+
 def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tuple[Orphan, ...]]:
     """Find the cores and describe them.
 
@@ -45,21 +94,8 @@ def explain(graph: WaitGraph, levels: Levels) -> tuple[tuple[Deadlock, ...], tup
         The deadlocks, the worst first; and what is awaited though nobody is known who could free it, the one
         with the most tasks behind it first.
     """
-    rest = residue(graph, levels)
-    found = cores(levels, rest)
-    positions = blocked_behind(graph, levels, found)
-    behind = [pick(graph.snapshot.nodes, tasks) for tasks in positions]
-    if not found:
-        return (), tuple(_orphans(graph, levels, found, behind))
-    hops, adviser = Hops(graph, rest, found), Adviser(graph.snapshot)
-    marks = bytearray(len(levels.own))
-    deadlocks = [
-        _Core(levels, rest, hops, core, marks).describe(tasks, until_timeout(levels, core, tasks), adviser)
-        for core, tasks in zip(found, positions, strict=True)
-        if is_deadlock(graph.snapshot, core)
-    ]
-    orphans = _orphans(graph, levels, found, behind)
-    return tuple(sorted(deadlocks, key=worst_first)), tuple(orphans)
+    blamed = Blamed(graph, levels)
+    return tuple(sorted(blamed.describe().values(), key=worst_first)), blamed.orphans()
 
 
 class _Core:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph.reduction import build, levels, verdicts
+from agraph.reduction import build, is_put_away, levels, verdicts
 from agraph_cli.analysis.explain import explain
+from agraph_cli.analysis.later import in_short
 from agraph_cli.analysis.lockorder import lock_order
 from agraph_cli.analysis.many import together
 from agraph_cli.analysis.model import SnapshotAnalysis
@@ -60,6 +61,8 @@ def analyze_one(snapshot: Snapshot, path: str = "") -> SnapshotAnalysis:
     Raises:
         SnapshotError: An edge names a node that is not in the snapshot.
     """
+    if is_put_away(snapshot):
+        return in_short(snapshot, path)
     graph = build(snapshot)
     found = levels(graph)
     deadlocks, orphans = explain(graph, found)

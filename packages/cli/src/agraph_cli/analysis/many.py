@@ -8,15 +8,27 @@ that a task waits in the same way twice does not prove that it never moved in be
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from agraph.reduction import comparable, free, rank, same_process, wait_key, waits_of, went_on
+from agraph.reduction import (
+    Standing,
+    can_be_found_again,
+    cells,
+    cells_at,
+    column,
+    comparable,
+    free,
+    positions_of,
+    rank,
+    same_process,
+    went_on,
+)
 from agraph_cli.analysis.model import Analysis, History, Lifted
 from agraph_cli.analysis.predict import predict
 from agraph_cli.analysis.processes import across, raised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
 
     from agraph import Node, Snapshot
     from agraph.reduction import How, Verdict
@@ -26,6 +38,8 @@ if TYPE_CHECKING:
 
 # So many copies of agraph in one process, whose numbers for tasks do not agree, are told apart.
 _MAX_CHAINS = 8
+_ACTORS: tuple[Literal["task", "thread"], ...] = ("task", "thread")
+_TELLING = ("kind", "key", "wait", "name", "type", "stack")
 _POSSIBLE = rank("possible")
 
 
@@ -46,12 +60,13 @@ def together(analyses: Sequence[SnapshotAnalysis], reanalyze: Reanalyze) -> Anal
     histories: list[History] = []
     again: list[Deadlock] = []
     for chain in (chain for chains in chained for chain in chains):
-        alarms = list(_lift(done, chain, reanalyze))
+        story = _Story(done, chain)
+        alarms = list(story.tell(reanalyze))
         lifted += sorted(alarms, key=lambda alarm: alarm.one.snapshot.capture.start_monotonic)
         members = tuple(done[position] for position in chain)
-        sightings, repeated = _same_deadlocks(members)
+        sightings, repeated = story.same_deadlocks()
         again += repeated
-        histories.append(History(members, _seconds(members), _still(members), sightings))
+        histories.append(History(members, _seconds(members), story.still(), sightings))
     pairs = zip(groups, chained, strict=True)
     notes = tuple(note for group, chains in pairs for note in _left_out(done, group, chains))
     joint = across(done, reanalyze)
@@ -92,7 +107,7 @@ def _chains(done: Sequence[SnapshotAnalysis], group: Sequence[int]) -> list[list
     chains: list[list[int]] = []
     for position in group:
         snapshot = done[position].snapshot
-        if not _has_keys(snapshot):
+        if not can_be_found_again(snapshot):
             continue
         for chain in chains:
             last = done[chain[-1]].snapshot
@@ -122,73 +137,104 @@ def _left_out(
         )
 
 
-def _has_keys(snapshot: Snapshot) -> bool:
-    return any(node.key is not None and node.kind in ("loop", "task") for node in snapshot.nodes)
-
-
 def _seconds(members: Sequence[SnapshotAnalysis]) -> float:
     first, last = members[0].snapshot.capture, members[-1].snapshot.capture
     return last.start_monotonic - first.end_monotonic
 
 
-def _still(members: Sequence[SnapshotAnalysis]) -> tuple[tuple[Node, Verdict], ...]:
-    *before, last = members
-    found = dict(waits_of(last.snapshot))
-    for one in before:
-        found = {key: found[key] for key in found.keys() & waits_of(one.snapshot).keys()}
-    still = {node.id for node in found.values()}
-    rows = [(node, verdict) for node, verdict in last.tasks() if node.id in still]
-    return tuple(sorted(rows, key=lambda row: (-rank(row[1]), row[0].id)))
+class _Story:
+    """Goes through comparable snapshots from the last to the first: what moved did so further back as well.
+
+    All that takes the tasks of a snapshot is done while they are at hand.
+    """
+
+    def __init__(self, done: list[SnapshotAnalysis], chain: Sequence[int]) -> None:
+        self._done = done
+        self._chain = chain
+        self._standing = Standing(done[chain[-1]].snapshot)
+        self._identities: dict[int, list[tuple[Hashable, Deadlock]]] = {}
+        self._met: dict[Hashable, Hashable] = {}
+
+    def tell(self, reanalyze: Reanalyze) -> Iterator[Lifted]:
+        """Analyse again what a later snapshot refutes."""
+        done, chain = self._done, self._chain
+        self._look_at(chain[-1])
+        later: dict[int, tuple[How, str]] = {}
+        for position, following in zip(chain[-2::-1], chain[:0:-1], strict=True):
+            one, after = done[position], done[following]
+            later = _moved(one, after, later)
+            refuted = _refuted(one, later)
+            if refuted:
+                done[position] = reanalyze(free(one.snapshot, refuted), one.path)
+                yield from _lifted(one, done[position], later)
+            self._standing.keep(one.snapshot)
+            self._look_at(position)
+
+    def _look_at(self, position: int) -> None:
+        one = self._done[position]
+        found = [(identity_of(one.snapshot, deadlock), deadlock) for deadlock in one.deadlocks]
+        self._identities[position] = [
+            (self._met.setdefault(identity, identity), deadlock) for identity, deadlock in found if identity
+        ]
+
+    def still(self) -> tuple[tuple[Node, Verdict], ...]:
+        """The tasks that waited in the same way all the time."""
+        still = self._standing.ids()
+        if not still:
+            return ()
+        rows = [(node, verdict) for node, verdict in self._done[self._chain[-1]].tasks() if node.id in still]
+        return tuple(sorted(rows, key=lambda row: (-rank(row[1]), row[0].id)))
+
+    def same_deadlocks(self) -> tuple[tuple[tuple[Deadlock, int], ...], list[Deadlock]]:
+        """Deadlocks of which there are several pictures: the best of each with their number, and the rest."""
+        pictures: dict[Hashable, list[Deadlock]] = {}
+        for position in self._chain:
+            for identity, deadlock in self._identities[position]:
+                pictures.setdefault(identity, []).append(deadlock)
+        sightings = []
+        repeated = []
+        for same in pictures.values():
+            if len(same) > 1:
+                best = max(
+                    reversed(same), key=lambda deadlock: rank(deadlock.certainty)
+                )  # of equals the last
+                sightings.append((best, len(same)))
+                repeated += [deadlock for deadlock in same if deadlock is not best]
+        return tuple(sightings), repeated
 
 
-def _lift(done: list[SnapshotAnalysis], chain: Sequence[int], reanalyze: Reanalyze) -> Iterator[Lifted]:
-    """Analyse again what a later snapshot refutes; from the last to the first, as it holds further back."""
-    later: dict[int, tuple[How, str]] = {}
-    for position, following in zip(chain[-2::-1], chain[:0:-1], strict=True):
-        one, after = done[position], done[following]
-        moved: dict[int, tuple[How, str]] = {
-            number: (how, after.path) for number, how in went_on(one.snapshot, after.snapshot).items()
-        }
-        by_key = {(node.kind, node.key): later[node.id] for node in after.snapshot.nodes if node.id in later}
-        for node in one.snapshot.nodes:
-            if node.id not in moved and (node.kind, node.key) in by_key:
-                moved[node.id] = by_key[node.kind, node.key]
-        later = moved
-        levels = zip(one.snapshot.nodes, one.levels, strict=True)
-        refuted = [node.id for node, level in levels if node.id in moved and level >= _POSSIBLE]
-        if refuted:
-            done[position] = reanalyze(free(one.snapshot, refuted), one.path)
-            yield from _lifted(one, done[position], moved)
+def _moved(
+    one: SnapshotAnalysis, after: SnapshotAnalysis, later: Mapping[int, tuple[How, str]]
+) -> dict[int, tuple[How, str]]:
+    """Who went on after a snapshot, and in which one that is seen, given the same for the next one."""
+    moved: dict[int, tuple[How, str]] = {
+        number: (how, after.path) for number, how in went_on(one.snapshot, after.snapshot).items()
+    }
+    for kind in _ACTORS if later else ():
+        rows = cells(after.snapshot.nodes, kind, "key", "id")
+        by_key = {key: later[number] for key, number in rows if number in later}
+        for key, number in cells(one.snapshot.nodes, kind, "key", "id") if by_key else ():
+            if key in by_key and number not in moved:
+                moved[number] = by_key[key]
+    return moved
+
+
+def _refuted(one: SnapshotAnalysis, moved: Container[int]) -> list[int]:
+    if max(one.levels, default=0) < _POSSIBLE:
+        return []
+    rows = zip(column(one.snapshot.nodes, "id"), one.levels, strict=True)
+    return [number for number, level in rows if level >= _POSSIBLE and number in moved]
 
 
 def _lifted(
     one: SnapshotAnalysis, now: SnapshotAnalysis, moved: dict[int, tuple[How, str]]
 ) -> Iterator[Lifted]:
     for deadlock in one.deadlocks:
+        if rank(deadlock.certainty) < _POSSIBLE or deadlock.ids.isdisjoint(moved):
+            continue
         gone = [node for node in deadlock.members if node.id in moved]
-        if gone and rank(deadlock.certainty) >= _POSSIBLE:
-            how = tuple((node, moved[node.id][0]) for node in gone)
-            yield Lifted(now, deadlock, how, moved[gone[0].id][1])
-
-
-def _same_deadlocks(
-    members: Sequence[SnapshotAnalysis],
-) -> tuple[tuple[tuple[Deadlock, int], ...], list[Deadlock]]:
-    """Deadlocks of which there are several pictures: the best of each with their number, and the rest."""
-    pictures: dict[Hashable, list[Deadlock]] = {}
-    for one in members:
-        for deadlock in one.deadlocks:
-            identity = identity_of(one.snapshot, deadlock)
-            if identity:
-                pictures.setdefault(identity, []).append(deadlock)
-    sightings = []
-    repeated = []
-    for same in pictures.values():
-        if len(same) > 1:
-            best = max(reversed(same), key=lambda deadlock: rank(deadlock.certainty))  # of equals the last
-            sightings.append((best, len(same)))
-            repeated += [deadlock for deadlock in same if deadlock is not best]
-    return tuple(sightings), repeated
+        how = tuple((node, moved[node.id][0]) for node in gone)
+        yield Lifted(now, deadlock, how, moved[gone[0].id][1])
 
 
 def identity_of(snapshot: Snapshot, deadlock: Deadlock) -> Hashable:
@@ -201,10 +247,14 @@ def identity_of(snapshot: Snapshot, deadlock: Deadlock) -> Hashable:
     Returns:
         Something to compare; None when its members cannot be told from others.
     """
+    at = positions_of(snapshot.nodes)
     found: list[Hashable] = []
-    for node in deadlock.members:
-        if node.kind in ("task", "thread"):
-            if node.key is None:
+    for kind, key, wait, *row, stack in cells_at(
+        snapshot.nodes, map(at.__getitem__, deadlock.ids), *_TELLING
+    ):
+        if kind in _ACTORS:
+            if key is None:
                 return None
-            found.append(wait_key(snapshot, node) or (node.kind, node.key, snapshot.stack_of(node)))
+            sites = () if stack is None else tuple([snapshot.sites[site] for site in snapshot.stacks[stack]])
+            found.append((kind, key, sites) if wait is None else (key, wait, *row, sites))
     return frozenset(found) or None

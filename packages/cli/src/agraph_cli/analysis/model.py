@@ -5,15 +5,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from agraph.reduction import VERDICTS, of_kind, only, rank
+from agraph.reduction import VERDICTS, only, rank, spans_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agraph import Node, Site, Snapshot
     from agraph.reduction import Hop, How, Verdict, WaitGraph
+    from agraph_cli.analysis.orders import Order
     from agraph_static import Finding
 
 
@@ -53,6 +55,16 @@ class Deadlock:
     def tasks(self) -> Sequence[Node]:
         """The members that are tasks."""
         return only(self.members, {"task"})
+
+    @property
+    def stuck(self) -> int:
+        """How many tasks are members, or stuck because of it."""
+        return len(self.tasks) + len(self.behind)
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """The ids of its members."""
+        return frozenset(node.id for node in self.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +118,16 @@ class SnapshotAnalysis:
         deadlocks: The worst first.
         orphans: The one with most tasks behind it first.
         lock_order: Locks held while another was waited for.
+        orders: The same, as what can be compared with other snapshots; None where it is not known yet.
     """
 
     path: str
     graph: WaitGraph
     levels: bytes
     deadlocks: tuple[Deadlock, ...]
-    orphans: tuple[Orphan, ...]
-    lock_order: tuple[LockPair, ...]
+    orphans: Sequence[Orphan]
+    lock_order: Sequence[LockPair]
+    orders: tuple[Order, ...] | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -130,13 +144,16 @@ class SnapshotAnalysis:
     def verdict(self) -> Verdict:
         """The worst verdict of its tasks and deadlocks (threads can be stuck without any task)."""
         found = [rank(deadlock.certainty) for deadlock in self.deadlocks]
-        tasks = of_kind(self.snapshot.nodes, "task")
-        return VERDICTS[max([*found, max(map(self.levels.__getitem__, tasks), default=0)])]
+        spans = spans_of(self.snapshot.nodes, "task")
+        return VERDICTS[
+            max([*found, *(max(self.levels[span.start : span.stop]) for span in spans)], default=0)
+        ]
 
     @property
     def tally(self) -> Counter[Verdict]:
         """How many tasks have each verdict."""
-        counts = Counter(map(self.levels.__getitem__, of_kind(self.snapshot.nodes, "task")))
+        spans = spans_of(self.snapshot.nodes, "task")
+        counts = Counter(chain.from_iterable(self.levels[span.start : span.stop] for span in spans))
         return Counter({VERDICTS[level]: count for level, count in counts.items()})
 
     def tasks(self) -> Iterator[tuple[Node, Verdict]]:
@@ -318,7 +335,7 @@ class Analysis:
             number: The position of the snapshot.
         """
         one, across = self.snapshots[number], self.across
-        found = {node.id for deadlock in one.deadlocks for node in deadlock.members}
+        found = {number for deadlock in one.deadlocks for number in deadlock.ids}
         for deadlock in across.one.deadlocks if across else ():
             origins = map(across.origin, deadlock.members) if across else ()
             found |= {node.id for part, node in origins if part.graph is one.graph}
@@ -335,4 +352,4 @@ class Analysis:
 
 def worst_first(deadlock: Deadlock) -> tuple[int, int]:
     """A sort key: certain before possible before stalled, then by the number of tasks stuck."""
-    return -rank(deadlock.certainty), -len(deadlock.tasks) - len(deadlock.behind)
+    return -rank(deadlock.certainty), -deadlock.stuck

@@ -9,33 +9,29 @@ locks of one class are one node.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from itertools import pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
-from agraph.reduction import edges_of_kind, positions_of
 from agraph_cli.analysis.identity import Processes
 from agraph_cli.analysis.model import Predicted
+from agraph_cli.analysis.orders import orders_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 
-    from agraph import Node, Site
-    from agraph_cli.analysis.model import LockPair, SnapshotAnalysis
+    from agraph_cli.analysis.model import SnapshotAnalysis
+    from agraph_cli.analysis.orders import Order
 
 _LONGEST = 4  # locks in a cycle
 _MAX_STEPS = 100_000
 _MAX_WITNESSES = 8
-_MOST_AROUND = 1_000  # tasks that wait, directly or not, until one is done
-_NUMBER = re.compile(r" #\d+$")  # tells two locks of one name apart, in one snapshot
 
 
 class _Step(NamedTuple):
-    """That a task held one lock and wanted another; locks by class and by object."""
+    """An order that a snapshot shows; tasks and objects are told apart over all processes."""
 
     one: SnapshotAnalysis
-    pair: LockPair
+    number: int
     task: Hashable
     held: tuple[Hashable, Hashable]
     wanted: tuple[Hashable, Hashable]
@@ -53,21 +49,30 @@ def predict(analyses: Iterable[SnapshotAnalysis]) -> tuple[Predicted, ...]:
         snapshot shows as a deadlock is not among them.
     """
     steps: list[_Step] = []
-    hit: list[set[Hashable]] = []
-    orders = _Steps()
+    hit: set[frozenset[Hashable]] = set()
+    known: set[Hashable] = set()
+    processes = Processes()
     for one in analyses:
-        if one.lock_order:
-            found = list(orders.of(one))
-            steps += found
-            for deadlock in one.deadlocks:
-                among = {node.id for node in deadlock.members}
-                hit.append({_classes(step) for step in found if step.pair.task.id in among})
+        orders = orders_of(one.graph, one.path) if one.orders is None else one.orders
+        if not orders:
+            continue
+        process = processes.number(one.snapshot.process)
+        for order in orders:
+            # What is seen again and again, as by captures of one process, is one step.
+            if (process, *order[2:]) not in known:
+                known.add((process, *order[2:]))
+                steps.append(_step(one, process, order))
+        for deadlock in one.deadlocks:
+            among = deadlock.ids
+            hit.add(frozenset((order.held[0], order.wanted[0]) for order in orders if order.id in among))
     done: dict[Hashable, Predicted] = {}
     for level in (0, 1):  # by class, then by object: two locks of one class have no order of classes
         for cycle in _cycles(steps, level):
             classes = frozenset(_classes(step) for step in cycle)
             if classes not in done and not any(classes <= seen for seen in hit):
-                done[classes] = Predicted(tuple((step.one, step.pair) for step in cycle))
+                done[classes] = Predicted(
+                    tuple((step.one, step.one.lock_order[step.number]) for step in cycle)
+                )
     return tuple(done.values())
 
 
@@ -75,92 +80,15 @@ def _classes(step: _Step) -> Hashable:
     return step.held[0], step.wanted[0]
 
 
-class _Steps:
-    """The orders that snapshots show."""
-
-    def __init__(self) -> None:
-        self._processes = Processes()
-
-    def of(self, one: SnapshotAnalysis) -> Iterator[_Step]:
-        usable = [pair for pair in one.lock_order if pair.confidence == "exact" and _exclusive(pair)]
-        if not usable:
-            return
-        holdings = _Holdings(one)
-        for pair in usable:
-            held = self._ways(one, pair.held, pair.held_at)
-            others = [
-                self._ways(one, lock, site)
-                for lock, site in holdings.around(pair.task)
-                if lock.id != pair.held.id
-            ]
-            gates = frozenset(way[0] for way in others), frozenset(way[1] for way in others)
-            wanted = self._ways(one, pair.wanted, pair.wanted_at)
-            yield _Step(one, pair, self._who(one, pair.task), held, wanted, gates)
-
-    def _ways(self, one: SnapshotAnalysis, lock: Node, site: Site | None) -> tuple[Hashable, Hashable]:
-        """The class of a lock, and which object it is."""
-        name = _NUMBER.sub("", lock.name)
-        place: Hashable = None if site is None else site.file
-        if not name:
-            place = site
-        elif "." in name and not name.startswith(("self.", "cls.")):
-            place = None  # that name says enough wherever it is used
-        number = (one.path, lock.id) if lock.key is None else (lock.key, lock.name)
-        return (lock.kind, name, place), (self._process(one), number)
-
-    def _process(self, one: SnapshotAnalysis) -> int:
-        return self._processes.number(one.snapshot.process)
-
-    def _who(self, one: SnapshotAnalysis, task: Node) -> Hashable:
-        return self._process(one), (one.path, task.id) if task.key is None else (task.key, task.name)
-
-
-class _Holdings:
-    """What the tasks of one snapshot hold that keeps others out: locks, and what works like one.
-
-    A gate only ever takes predictions back, so a holder may be inferred, and a semaphore without a bound
-    counts when it is taken and has one holder.
-    """
-
-    def __init__(self, one: SnapshotAnalysis) -> None:
-        self._graph = one.graph
-        snapshot = one.snapshot
-        self._at = positions_of(snapshot.nodes)
-        held_by = list(edges_of_kind(snapshot.edges, "held_by"))
-        holders = Counter(edge.waiter for edge in held_by)
-        self._held: dict[int, list[tuple[Node, Site | None]]] = {}
-        for edge in held_by:
-            lock = snapshot.nodes[self._at[edge.waiter]]
-            if lock.kind == "lock" or (lock.kind == "semaphore" and _is_taken(lock, holders[lock.id])):
-                site = None if edge.site is None else snapshot.sites[edge.site]
-                self._held.setdefault(edge.awaited, []).append((lock, site))
-
-    def around(self, task: Node) -> list[tuple[Node, Site | None]]:
-        """What a task holds, and what is held by those that wait until it is done."""
-        ahead = [self._at[task.id]]
-        found = list(self._held.get(task.id, ()))
-        seen = set(ahead)
-        while ahead and len(seen) < _MOST_AROUND:
-            for by in self._graph.waiters_of(ahead.pop()):
-                node = self._graph.node(by)
-                if by not in seen and node.kind in {"task", "future"}:
-                    seen.add(by)
-                    ahead.append(by)
-                    found += self._held.get(node.id, ())
-        return found
-
-
-def _is_taken(semaphore: Node, holders: int) -> bool:
-    facts = semaphore.detail or {}
-    return facts.get("bound") == 1 or (
-        facts.get("bound") is None and facts.get("value") == 0 and holders == 1
-    )
-
-
-def _exclusive(pair: LockPair) -> bool:
-    """Whether one holder keeps everybody else out: a semaphore of more than one does not."""
-    return all(
-        node.kind == "lock" or (node.detail or {}).get("bound") == 1 for node in (pair.held, pair.wanted)
+def _step(one: SnapshotAnalysis, process: int, order: Order) -> _Step:
+    classes, objects = order.gates
+    return _Step(
+        one,
+        order.number,
+        (process, order.task),
+        (order.held[0], (process, order.held[1])),
+        (order.wanted[0], (process, order.wanted[1])),
+        (classes, frozenset((process, thing) for thing in objects)),
     )
 
 

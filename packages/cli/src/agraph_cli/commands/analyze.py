@@ -81,7 +81,7 @@ def analyze(
     color: ColorOption = "auto",
 ) -> int:
     """Say of each task in a snapshot whether it can ever go on, and what keeps it."""
-    from agraph_cli.commands.reading import read
+    from agraph_cli.commands.reading import Read
 
     if task is not None and format_ != "full":
         raise CommandError(
@@ -89,8 +89,8 @@ def analyze(
         )
     joined = source_option.Joined(source)
     with _without_collector():
-        found = read(snapshots)
-        analysis = _analyze(found, joined)
+        found = Read()
+        analysis = _analyze(snapshots, found, joined)
     joined.tell()
     for error in found.errors:
         terminal.complain(f"{error['path']}: {error['message']}", error["help"])
@@ -117,16 +117,18 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _analyze(found: Read, joined: source_option.Joined) -> Analysis:
+def _analyze(snapshots: list[str], found: Read, joined: source_option.Joined) -> Analysis:
     from agraph import SnapshotError
     from agraph_cli.analysis.many import together
+    from agraph_cli.commands.reading import Read, one_by_one
 
-    done = []
-    for path, snapshot in found.snapshots:
+    done, later = [], Read()
+    for path, snapshot in one_by_one(snapshots, found):
         try:
             done.append(joined.analyze(snapshot, path))
         except SnapshotError as error:
-            found.fail(path, str(error), error.help)
+            later.fail(path, str(error), error.help)
+    found.errors += later.errors
     return together(done, joined.analyze)
 
 

@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,22 +51,37 @@ def read(arguments: Iterable[str]) -> Read:
         The snapshots, in the order given and by name within a folder; and what could not be read.
     """
     done = Read()
-    seen: set[str] = set()
-    for argument in arguments:
-        if is_url(argument) and not Path(argument).exists():
-            _read_url(argument, seen, done)
-            continue
-        for path in _expand(argument, done):
-            same = path if path == "-" else os.path.realpath(path)
-            if same not in seen:
-                seen.add(same)
-                _read_one(path, done)
+    done.snapshots += one_by_one(arguments, done)
     return done
 
 
-def _expand(argument: str, done: Read) -> Iterator[str]:
-    if argument == "-" or Path(argument).is_file():
-        yield argument
+def one_by_one(arguments: Iterable[str], done: Read) -> Iterator[tuple[str, Snapshot]]:
+    """Read snapshots when they are asked for, so that one can be dealt with before the next is read.
+
+    Args:
+        arguments: As for `read`.
+        done: Where to record what cannot be read.
+
+    Yields:
+        Pairs as in `Read.snapshots`, where they are not recorded.
+    """
+    seen: set[str] = set()
+    for argument in arguments:
+        if is_url(argument) and not Path(argument).exists():
+            yield from _read_url(argument, seen, done)
+            continue
+        for path, same in _expand(argument, done):
+            if same not in seen:
+                seen.add(same)
+                yield from _read_one(path, done)
+
+
+def _expand(argument: str, done: Read) -> Iterator[tuple[str, str]]:
+    """The files that an argument names, each as it is given and as it is told from others."""
+    if argument == "-":
+        yield argument, argument
+    elif Path(argument).is_file():
+        yield argument, os.path.realpath(argument)
     elif Path(argument).is_dir():
         yield from _below(argument, done)
     elif glob.has_magic(argument):
@@ -73,22 +89,31 @@ def _expand(argument: str, done: Read) -> Iterator[str]:
         found = sorted(path for path in matching if Path(path).is_file())
         if not found:
             done.fail(argument, "no file matches this pattern")
-        yield from found
+        yield from ((path, os.path.realpath(path)) for path in found)
     elif Path(argument).exists():
-        yield argument  # a pipe or a device: `<(zcat ...)`
+        yield argument, os.path.realpath(argument)  # a pipe or a device: `<(zcat ...)`
     else:
         done.fail(argument, "no such file or folder", near_names(Path(argument)))
 
 
-def _below(folder: str, done: Read) -> list[str]:
-    found: list[str] = []
-    for at, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            os.path.join(at, name)  # noqa: PTH118 - keeps the path as it was given, `./` included
-            for name in names
-            if name.endswith(SUFFIXES) and not name.startswith(".")
-        ]
+def _below(folder: str, done: Read) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    ahead = [folder]
+    while ahead:
+        at = ahead.pop()
+        real = os.path.realpath(at)  # once for all its files: it asks the system about each part of a path
+        with suppress(OSError), os.scandir(at) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                path = os.path.join(at, entry.name)  # noqa: PTH118 - keeps the path as it was given, with `./`
+                if entry.is_dir():
+                    if not entry.is_symlink():
+                        ahead.append(path)
+                elif entry.name.endswith(SUFFIXES):
+                    linked = entry.is_symlink()
+                    same = os.path.realpath(path) if linked else os.path.join(real, entry.name)  # noqa: PTH118
+                    found.append((path, same))
     found.sort()
     if not found:
         done.fail(folder, f"no snapshot in this folder ({PATTERNS})")
@@ -105,17 +130,17 @@ def near_names(path: Path) -> str:
     return f"did you mean {listed([str(path.parent / name) for name in near], joint='or')}?" if near else ""
 
 
-def _read_url(url: str, seen: set[str], done: Read) -> None:
+def _read_url(url: str, seen: set[str], done: Read) -> Iterator[tuple[str, Snapshot]]:
     try:
         for path, data in expand(url, SUFFIXES):
             if path not in seen:
                 seen.add(path)
-                _read_one(path, done, data)
+                yield from _read_one(path, done, data)
     except CommandError as error:
         done.fail(url, error.message, error.hint)
 
 
-def _read_one(path: str, done: Read, data: bytes | None = None) -> None:
+def _read_one(path: str, done: Read, data: bytes | None = None) -> Iterator[tuple[str, Snapshot]]:
     import agraph
     from agraph_cli.analysis import decoder
 
@@ -133,4 +158,4 @@ def _read_one(path: str, done: Read, data: bytes | None = None) -> None:
     except MemoryError:
         done.fail(path, "it does not fit into memory", "this is no snapshot, or read it on a larger machine")
     else:
-        done.snapshots.append((path, snapshot))
+        yield path, snapshot

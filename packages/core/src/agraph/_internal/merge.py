@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from agraph._internal.errors import SnapshotError
+from agraph._internal.rows import Nodes, cells, column
+from agraph._internal.shelf import ShelvedNodes
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from agraph._internal.model import Node, Process, Snapshot
+    from agraph._internal.model import Node, NodeKind, Process, Site, Snapshot
 
 How = Literal["moved", "gone"]
 
@@ -68,14 +70,22 @@ def comparable(one: Snapshot, other: Snapshot) -> bool:
     """
     if not same_process(one.process, other.process):
         return False
-    if not _identities(one, "loop").isdisjoint(_identities(other, "loop")):
+    loops = _identities(other, "loop")
+    if any(loop in loops for loop in _identities(one, "loop")):
         return True
-    return not _identities(one, "task").isdisjoint(_identities(other, "task"))
+    tasks = _identities(other, "task")
+    return any(task in tasks for task in _identities(one, "task"))
 
 
-def _identities(snapshot: Snapshot, kind: str) -> set[Hashable]:
-    rows = (node for node in snapshot.nodes if node.kind == kind and node.key is not None)
-    return {(node.key, node.name, node.type) for node in rows}
+def _identities(snapshot: Snapshot, kind: NodeKind) -> Collection[Hashable]:
+    if kind == "loop" and isinstance(snapshot.nodes, ShelvedNodes):
+        return snapshot.nodes.loops
+    return frozenset(row for row in cells(snapshot.nodes, kind, "key", "name", "type") if row[0] is not None)
+
+
+def can_be_found_again(snapshot: Snapshot) -> bool:
+    """Whether a snapshot has a loop or a task by which it could be `comparable` to another one."""
+    return bool(_identities(snapshot, "loop") or _identities(snapshot, "task"))
 
 
 def went_on(earlier: Snapshot, later: Snapshot) -> dict[int, How]:
@@ -92,35 +102,54 @@ def went_on(earlier: Snapshot, later: Snapshot) -> dict[int, How]:
     """
     if not comparable(earlier, later):
         return {}
-    now: dict[Hashable, Node] = {
-        (node.kind, node.key): node for node in later.nodes if node.kind in ("task", "thread")
-    }
-    loops = {node.key for node in later.nodes if node.kind == "loop"} - {None}
-    loop_keys = {node.id: node.key for node in earlier.nodes if node.kind == "loop"}
+    loops = {key for (key,) in cells(later.nodes, "loop", "key")} - {None}
+    loop_keys = dict(cells(earlier.nodes, "loop", "id", "key"))
+    same_stack = _SameStack(earlier, later)
     found: dict[int, How] = {}
-    for node in earlier.nodes:
-        if not _waits(node):
-            continue
-        other = now.get((node.kind, node.key))
-        if other is None or other.type != node.type:  # nobody, or somebody else at the same address
-            loop = None if node.loop is None else loop_keys.get(node.loop)
-            if later.capture.complete and (node.kind == "thread" or loop in loops):
-                found[node.id] = "gone"
-        elif other.state != "unknown" and _has_moved(earlier, node, later, other):
-            found[node.id] = "moved"
+    for kind in _ACTORS:
+        now = {row[0]: row for row in cells(later.nodes, kind, *_LOOKED_AT)}
+        numbers = cells(earlier.nodes, kind, "id", "need", "loop")
+        for row, (node, need, on) in zip(cells(earlier.nodes, kind, *_LOOKED_AT), numbers, strict=True):
+            key, type_, wait, stack, _ = row
+            if key is None or (wait is None if kind == "task" else need <= 0):
+                continue  # it did not wait
+            other = now.get(key)
+            if same_stack.alike and other == row:
+                continue
+            if other is None or other[1] != type_:  # nobody, or somebody else at the same address
+                loop = None if on is None else loop_keys.get(on)
+                if later.capture.complete and (kind == "thread" or loop in loops):
+                    found[node] = "gone"
+            elif other[4] != "unknown" and (wait != other[2] or not same_stack(stack, other[3])):
+                found[node] = "moved"
     return found
 
 
-def _waits(node: Node) -> bool:
-    if node.kind == "task":
-        return node.key is not None and node.wait is not None
-    return node.kind == "thread" and node.key is not None and node.need > 0
+_ACTORS: tuple[NodeKind, ...] = ("task", "thread")
+_LOOKED_AT = ("key", "type", "wait", "stack", "state")
 
 
-def _has_moved(earlier: Snapshot, node: Node, later: Snapshot, other: Node) -> bool:
-    if node.wait != other.wait:
-        return True
-    return earlier.stack_of(node) != later.stack_of(other)
+class _SameStack:
+    """Tells whether two nodes, each of another snapshot, have the same stack."""
+
+    def __init__(self, one: Snapshot, other: Snapshot) -> None:
+        self._one = one
+        self._other = other
+        self.alike = one.stacks is other.stacks and one.sites is other.sites
+        self._known: dict[tuple[int | None, int | None], bool] = {}
+
+    def __call__(self, stack: int | None, other: int | None) -> bool:
+        if self.alike and stack == other:
+            return True
+        found = self._known.get((stack, other))
+        if found is None:
+            found = _sites(self._one, stack) == _sites(self._other, other)
+            self._known[stack, other] = found
+        return found
+
+
+def _sites(snapshot: Snapshot, stack: int | None) -> tuple[Site, ...]:
+    return () if stack is None else tuple([snapshot.sites[index] for index in snapshot.stacks[stack]])
 
 
 def free(snapshot: Snapshot, ids: Iterable[int]) -> Snapshot:
@@ -137,14 +166,22 @@ def free(snapshot: Snapshot, ids: Iterable[int]) -> Snapshot:
     chosen = set(ids)
     if not chosen:
         return snapshot
-    turned = {node.loop for node in snapshot.nodes if node.id in chosen}
-    freed = chosen | turned
-    nodes = tuple(
-        node._replace(state="ready" if node.kind == "task" else "running", need=0)
-        if node.id in freed
-        else node
-        for node in snapshot.nodes
-    )
+    nodes: Sequence[Node] = snapshot.nodes
+    turned = {
+        loop
+        for number, loop in zip(column(nodes, "id"), column(nodes, "loop"), strict=True)
+        if number in chosen
+    }
+    freed = frozenset(chosen | turned)
+    if isinstance(nodes, Nodes):
+        nodes = nodes.free(freed)
+    else:
+        nodes = tuple(
+            node._replace(state="ready" if node.kind == "task" else "running", need=0)
+            if node.id in freed
+            else node
+            for node in nodes
+        )
     capture = replace(snapshot.capture, moved=snapshot.capture.moved + len(chosen))
     return replace(snapshot, nodes=nodes, capture=capture)
 
@@ -210,6 +247,50 @@ def _check(one: Snapshot, base: Snapshot) -> None:
 
 def _name(process: Process) -> str:
     return f"{process.host}:{process.pid}"
+
+
+class Standing:
+    """Those tasks of a snapshot that wait in the same way in others."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """All that wait.
+
+        Args:
+            snapshot: The snapshot.
+        """
+        self._stacks: dict[tuple[Site, ...], int] = {}
+        self._of: tuple[object, object] = (None, None)
+        self._numbers: dict[int | None, int] = {}
+        self._found: dict[Hashable, int] = {}
+        for number, key, wait, *row in self._rows(snapshot):
+            if key is not None and wait is not None:
+                self._found[key, wait, *row] = number
+
+    def _rows(self, snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+        if self._of != (snapshot.stacks, snapshot.sites):
+            self._of = snapshot.stacks, snapshot.sites
+            known = self._stacks  # a stack as a number: comparing all its places takes long
+            numbers = [
+                known.setdefault(_sites(snapshot, at), len(known)) for at in range(len(snapshot.stacks))
+            ]
+            self._numbers = {**dict(enumerate(numbers)), None: known.setdefault((), len(known))}
+        rows = cells(snapshot.nodes, "task", "id", "key", "wait", "name", "type")
+        stacks = cells(snapshot.nodes, "task", "stack")
+        return ((*row, self._numbers[stack]) for row, (stack,) in zip(rows, stacks, strict=True))
+
+    def keep(self, other: Snapshot) -> None:
+        """Keep those that wait in the same way in another snapshot of the process.
+
+        Args:
+            other: The snapshot.
+        """
+        if self._found:
+            there = {row[1:] for row in self._rows(other)}
+            self._found = {key: number for key, number in self._found.items() if key in there}
+
+    def ids(self) -> set[int]:
+        """The ids of those that are left."""
+        return set(self._found.values())
 
 
 def waits_of(snapshot: Snapshot) -> Mapping[Hashable, Node]:

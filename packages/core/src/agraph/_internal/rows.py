@@ -10,13 +10,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, chain, compress, repeat
 from operator import is_not, ne
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar, overload
 
 from agraph._internal.model import Edge, Node
 from agraph._internal.packed import Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from agraph._internal.model import Confidence, EdgeKind, NodeKind
 
@@ -31,6 +31,17 @@ class NodeTable(NamedTuple):
     kind: NodeKind
     size: int
     columns: Mapping[str, Sequence[Any]]
+
+    def free(self, freed: Container[int]) -> NodeTable:
+        """The same table with some nodes, by id, in need of nothing."""
+        marks = list(map(freed.__contains__, self.columns["id"]))
+        if not any(marks):
+            return self
+        state, changed = "ready" if self.kind == "task" else "running", dict(self.columns)
+        for name, value in (("state", state), ("need", 0)):
+            before = self.columns.get(name) or repeat(_DEFAULTS[name])
+            changed[name] = [value if mark else one for mark, one in zip(marks, before, strict=False)]
+        return self._replace(columns=changed)
 
 
 class EdgeGroup(NamedTuple):
@@ -66,8 +77,11 @@ class _Rows(Sequence[_Row]):
     __slots__ = ("_kind", "_known", "_starts")
 
     def __init__(self, kind: type[_Row], sizes: list[int]) -> None:
-        self._kind = kind
+        self._start(kind, sizes)
         self._known: dict[int, list[Any]] = {}
+
+    def _start(self, kind: type[_Row], sizes: list[int]) -> None:
+        self._kind = kind
         self._starts = [0, *accumulate(sizes)]
 
     def _columns(self, part: int) -> list[Any]:
@@ -135,6 +149,10 @@ class Nodes(_Rows[Node]):
 
     __slots__ = ("_positions", "tables")
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _TABLES.add(cls)
+
     def __init__(self, tables: list[NodeTable]) -> None:
         super().__init__(Node, [table.size for table in tables])
         self.tables = tables
@@ -145,6 +163,45 @@ class Nodes(_Rows[Node]):
         if self._positions is None:
             self._positions = _positions([table.columns["id"] for table in self.tables], len(self))
         return self._positions
+
+    def free(self, freed: frozenset[int]) -> Nodes:
+        """The same nodes, some of them, by id, in need of nothing."""
+        return Nodes([table.free(freed) for table in self.tables])
+
+    def cells_at(self, position: int, names: Iterable[str]) -> tuple[Any, ...]:
+        """See `cells_at`."""
+        part = bisect_right(self._starts, position) - 1
+        at, (kind, _, columns) = position - self._starts[part], self.tables[part]
+        return tuple(
+            [
+                columns[name][at] if name in columns else kind if name == "kind" else _DEFAULTS[name]
+                for name in names
+            ]
+        )
+
+    def values_in(self, name: str, word: str) -> list[tuple[int, Any]]:
+        """See `values_in`."""
+        default = _DEFAULTS[name]
+        found: list[tuple[int, Any]] = []
+        start = 0
+        for table in self.tables:
+            values = table.columns.get(name, ())
+            if not (word and isinstance(values, Packed) and not values.mentions(word)):
+                values = list(values)
+                differs = map(is_not if default is None else ne, values, repeat(default))
+                found += compress(enumerate(values, start), differs)
+            start += table.size
+        return found
+
+    def kinds(self) -> Sequence[str]:
+        """The kind of each part."""
+        return [table.kind for table in self.tables]
+
+    def spans(self, kind: str) -> list[range]:
+        """See `spans_of`."""
+        starts = self._starts
+        found = [range(*starts[at : at + 2]) for at, one in enumerate(self.kinds()) if one == kind]
+        return list(filter(None, found))
 
     def _columns(self, part: int) -> list[Any]:
         kind, _, columns = self.tables[part]
@@ -158,6 +215,14 @@ class Nodes(_Rows[Node]):
             for table in self.tables
             if table.kind == kind and "name" in table.columns
         )
+
+
+_TABLES: set[type] = {Nodes}
+
+
+def in_columns(nodes: Sequence[Node]) -> TypeGuard[Nodes]:
+    """Whether nodes are columns. `isinstance` takes ten times as long, as the class is an abstract one."""
+    return type(nodes) in _TABLES
 
 
 class Edges(_Rows[Edge]):
@@ -219,7 +284,7 @@ def column(nodes: Sequence[Node], name: str) -> list[Any]:
     Returns:
         A new list, in the order of the nodes.
     """
-    if not isinstance(nodes, Nodes):
+    if not in_columns(nodes):
         field = Node._fields.index(name)
         return [node[field] for node in nodes]
     found: list[Any] = []
@@ -244,20 +309,10 @@ def values_in(nodes: Sequence[Node], name: str, word: str = "") -> list[tuple[in
     Returns:
         Pairs of the position and the value, in order.
     """
-    default = _DEFAULTS[name]
-    if not isinstance(nodes, Nodes):
-        field = Node._fields.index(name)
+    if not in_columns(nodes):
+        field, default = Node._fields.index(name), _DEFAULTS[name]
         return [(position, node[field]) for position, node in enumerate(nodes) if node[field] != default]
-    found: list[tuple[int, Any]] = []
-    start = 0
-    for table in nodes.tables:
-        values = table.columns.get(name, ())
-        if not (word and isinstance(values, Packed) and not values.mentions(word)):
-            values = list(values)
-            differs = map(is_not if default is None else ne, values, repeat(default))
-            found += compress(enumerate(values, start), differs)
-        start += table.size
-    return found
+    return nodes.values_in(name, word)
 
 
 def set_in(nodes: Sequence[Node], name: str) -> list[int]:
@@ -286,15 +341,65 @@ def of_kind(nodes: Sequence[Node], kind: NodeKind) -> list[int]:
     Returns:
         The positions, in order.
     """
-    if not isinstance(nodes, Nodes):
+    if not in_columns(nodes):
         return [position for position, node in enumerate(nodes) if node.kind == kind]
-    found: list[int] = []
-    start = 0
-    for table in nodes.tables:
-        if table.kind == kind:
-            found += range(start, start + table.size)
-        start += table.size
-    return found
+    return list(chain.from_iterable(spans_of(nodes, kind)))
+
+
+def spans_of(nodes: Sequence[Node], kind: NodeKind) -> list[range]:
+    """Where the nodes of a kind are.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        kind: One of `NODE_KINDS`.
+
+    Returns:
+        Ranges of positions, in order, none of them empty.
+    """
+    if not in_columns(nodes):
+        return [range(position, position + 1) for position in of_kind(nodes, kind)]
+    return nodes.spans(kind)
+
+
+def cells(nodes: Sequence[Node], kind: NodeKind, *names: str) -> Iterator[tuple[Any, ...]]:
+    """Some fields of the nodes of a kind, without making the nodes.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        kind: One of `NODE_KINDS`.
+        names: Fields of `Node`.
+
+    Returns:
+        A tuple of these fields for each node, in order.
+    """
+    if not in_columns(nodes):
+        fields = list(map(Node._fields.index, names))
+        return (tuple([node[field] for field in fields]) for node in nodes if node.kind == kind)
+    tables = [table for table in nodes.tables if table.kind == kind and table.size]
+    return chain.from_iterable(
+        zip(
+            *[table.columns.get(name) or repeat(_DEFAULTS.get(name), table.size) for name in names],
+            strict=True,
+        )
+        for table in tables
+    )
+
+
+def cells_at(nodes: Sequence[Node], positions: Iterable[int], *names: str) -> Iterator[tuple[Any, ...]]:
+    """Some fields of some nodes, without making the nodes where their columns are there.
+
+    Args:
+        nodes: The nodes of a snapshot.
+        positions: Which of them.
+        names: Fields of `Node`.
+
+    Returns:
+        A tuple of these fields for each position.
+    """
+    if not in_columns(nodes):
+        fields = list(map(Node._fields.index, names))
+        return (tuple([nodes[position][field] for field in fields]) for position in positions)
+    return (nodes.cells_at(position, names) for position in positions)
 
 
 def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
@@ -306,7 +411,7 @@ def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
     Returns:
         Positions by id: a mapping, or a sequence where the ids of a file count from 0 without a gap.
     """
-    if isinstance(nodes, Nodes):
+    if in_columns(nodes):
         return nodes.positions()
     return {node.id: position for position, node in enumerate(nodes)}
 
@@ -334,79 +439,3 @@ def _positions(ids: list[Sequence[int]], size: int) -> Mapping[int, int] | Seque
                 found[number] = position
         start = end
     return found
-
-
-class Waits(NamedTuple):
-    """The edges of a snapshot but the structural ones, as columns; `source` is where each is in the edges."""
-
-    waiter: Sequence[int]
-    awaited: Sequence[int]
-    source: Sequence[int]
-
-
-def waits(edges: Sequence[Edge]) -> Waits:
-    """The edges that are waits.
-
-    Args:
-        edges: The edges of a snapshot.
-
-    Returns:
-        Columns of ids, not of positions.
-    """
-    if not isinstance(edges, Edges):
-        kept = [(at, edge) for at, edge in enumerate(edges) if edge.kind != "structural"]
-        return Waits(
-            [edge.waiter for _, edge in kept], [edge.awaited for _, edge in kept], [at for at, _ in kept]
-        )
-    waiter, awaited, ranges = array("q"), array("q"), []
-    start = 0
-    for group in edges.groups:
-        end = start + len(group.waiter)
-        if group.kind != "structural":
-            waiter.extend(group.waiter)
-            awaited.extend(group.awaited)
-            ranges.append(range(start, end))
-        start = end
-    in_front = [one.start for one in ranges] == [0, *accumulate(map(len, ranges))][:-1]
-    return Waits(waiter, awaited, range(len(waiter)) if in_front else list(chain.from_iterable(ranges)))
-
-
-def edge_column(edges: Sequence[Edge], name: str, source: Sequence[int]) -> list[str]:
-    """The kind or the confidence of some edges.
-
-    Args:
-        edges: The edges of a snapshot.
-        name: `kind` or `confidence`.
-        source: Positions of edges.
-
-    Returns:
-        A word for each.
-    """
-    if not isinstance(edges, Edges):
-        return [getattr(edges[at], name) for at in source]
-    words: list[str] = []
-    for group in edges.groups:
-        words += [getattr(group, name)] * len(group.waiter)
-    return words if source == range(len(words)) else list(map(words.__getitem__, source))
-
-
-def has_inferred(edges: Sequence[Edge]) -> bool:
-    """Whether an edge was inferred rather than read."""
-    if isinstance(edges, Edges):
-        return any(group.confidence == "probable" for group in edges.groups)
-    return any(edge.confidence == "probable" for edge in edges)
-
-
-def edges_of_kind(edges: Sequence[Edge], kind: EdgeKind) -> Iterator[Edge]:
-    """The edges of a kind, in order.
-
-    Args:
-        edges: The edges of a snapshot.
-        kind: One of `EDGE_KINDS`.
-
-    Returns:
-        The edges, made as they are asked for.
-    """
-    if not isinstance(edges, Edges):
-        return (edge for edge in edges if edge.kind == kind)
-    return chain.from_iterable(edges.part(at) for at, group in enumerate(edges.groups) if group.kind == kind)

@@ -6,10 +6,11 @@ from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from agraph._internal.edge_rows import has_inferred, waits
 from agraph._internal.reduction.cancel import children_in
 from agraph._internal.reduction.names import Labels, listed
 from agraph._internal.reduction.picked import FEW, notable, only
-from agraph._internal.rows import has_inferred, of_kind, waits
+from agraph._internal.rows import of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agraph._internal.rows import column, edge_column, has_inferred
+from agraph._internal.edge_rows import edge_column, has_inferred
+from agraph._internal.rows import column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from agraph._internal.edge_rows import edge_column
 from agraph._internal.reduction.graph import edges_of
-from agraph._internal.rows import column, edge_column, set_in, values_in
+from agraph._internal.rows import column, set_in, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

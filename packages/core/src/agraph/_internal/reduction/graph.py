@@ -8,8 +8,10 @@ from functools import cached_property
 from itertools import accumulate, compress
 from typing import TYPE_CHECKING, NamedTuple
 
+from agraph._internal.edge_rows import Waits, waits
 from agraph._internal.errors import SnapshotError
-from agraph._internal.rows import Waits, column, of_kind, positions_of, set_in, waits
+from agraph._internal.reduction.few import FEW_EDGES, settle_few
+from agraph._internal.rows import column, of_kind, positions_of, set_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -80,6 +82,8 @@ class WaitGraph:
     def settled(self) -> Settled:
         """Who can proceed by what a few passes over the edges say."""
         shut = {task for tasks in self.gates.values() for task in tasks}
+        if len(self.waiter) <= FEW_EDGES:
+            return Settled(*settle_few(self.need, self.waiter, self.awaited, shut))
         return _settle(self.need, self.waiter, self.awaited, shut)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agraph._internal.rows import Nodes, column, of_kind
@@ -86,13 +87,25 @@ def plural(number: int, word: str) -> str:
 
 def is_machinery(site: Site) -> bool:
     """Whether a frame belongs to asyncio, threading and the like rather than to the program."""
-    return _MACHINERY.search(site.file) is not None
+    return _is_machinery(site.file)
+
+
+@lru_cache(4096)
+def _is_machinery(file: str) -> bool:
+    return _MACHINERY.search(file) is not None
 
 
 def user_site(snapshot: Snapshot, node: Node) -> Site | None:
     """The innermost frame of a node that belongs to the program; the innermost of all if none does."""
-    stack = snapshot.stack_of(node)
-    for site in stack:
-        if not is_machinery(site):
-            return site
-    return stack[0] if stack else None
+    return site_of_stack(snapshot, node.stack)
+
+
+def site_of_stack(snapshot: Snapshot, stack: int | None) -> Site | None:
+    """The innermost frame of a stack that belongs to the program; the innermost of all if none does."""
+    if stack is None:
+        return None
+    indices, sites = snapshot.stacks[stack], snapshot.sites
+    for index in indices:
+        if not _is_machinery(sites[index].file):
+            return sites[index]
+    return sites[indices[0]] if indices else None

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING
 
+from agraph._internal.edge_rows import edge_column, has_inferred
 from agraph._internal.reduction.cancel import Cancellation
 from agraph._internal.reduction.graph import beyond_edges
-from agraph._internal.rows import column, edge_column, has_inferred, set_in, values_in
+from agraph._internal.rows import column, set_in, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,0 +1,107 @@
+"""Snapshots from short files, whose columns are there for a moment only: nothing that is told of them differs."""
+
+import copy
+import dataclasses
+import gc
+import json
+import pickle
+import weakref
+
+import pytest
+from drawn import graphs, to_snapshot
+from hypothesis import given, settings
+from made import bank
+
+import agraph
+from agraph import Snapshot, SnapshotError
+from agraph.reduction import build, free, is_put_away, later
+from agraph_cli.analysis import decoder
+from agraph_cli.analysis.judge import analyze_one
+
+
+def read_again(snapshot):
+    return agraph.loads(json.dumps(snapshot.to_dict()).encode(), decoder=decoder)
+
+
+def read_others():
+    """Read so many that what was read before is put away."""
+    for _ in range(10):
+        read_again(bank())
+
+
+def fields(one):
+    names = [field.name for field in dataclasses.fields(one)]
+    return {name: getattr(one, name) for name in names}
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs())
+def test_the_analysis_is_the_same(rows):
+    plain = Snapshot.from_dict(json.loads(json.dumps(to_snapshot(rows).to_dict())))
+    again = read_again(plain)
+    assert is_put_away(again)
+    assert not is_put_away(plain)
+    expected, found = analyze_one(plain, "x.json"), analyze_one(again, "x.json")
+    read_others()
+    assert found.levels == expected.levels
+    assert (found.verdict, found.tally) == (expected.verdict, expected.tally)
+    assert list(map(fields, found.deadlocks)) == list(map(fields, expected.deadlocks))
+    assert [(one.stuck, one.ids) for one in found.deadlocks] == [
+        (one.stuck, one.ids) for one in expected.deadlocks
+    ]
+    assert tuple(found.orphans) == tuple(expected.orphans)
+    assert tuple(found.lock_order) == tuple(expected.lock_order)
+    assert list(found.graph.waiter) == list(expected.graph.waiter)
+
+
+def test_a_graph_goes_and_is_built_again():
+    again = read_again(bank())
+    graph = build(again)
+    waits, gone = list(graph.waiter), weakref.ref(graph)
+    kept = later(graph)
+    del graph
+    read_others()
+    gc.collect()
+    assert gone() is None
+    assert list(kept.waiter) == waits
+    assert kept.node(0) == again.nodes[0]
+
+
+def test_copies_are_plain():
+    again = read_again(bank())
+    for twin in (pickle.loads(pickle.dumps(again)), copy.deepcopy(again)):
+        assert twin == again
+        assert not is_put_away(twin)
+
+
+@pytest.mark.parametrize("name", ["process", "capture", "nodes", None])
+def test_what_a_newer_writer_adds_is_skipped(name):
+    document = bank().to_dict()
+    part = document if name is None else document[name]["task"] if name == "nodes" else document[name]
+    part["news"] = [1, 2, 3, 4]
+    assert agraph.loads(json.dumps(document).encode(), decoder=decoder) == read_again(bank())
+    part["news"] = ["\ud800"] * 4
+    assert agraph.loads(json.dumps(document).encode(), decoder=decoder) == read_again(bank())
+    spoiled = json.dumps(document).encode().replace(b"\\ud800", b"\xff")
+    with pytest.raises(SnapshotError, match="not UTF-8"):
+        agraph.loads(spoiled, decoder=decoder)
+
+
+def test_many_are_kept_compressed(monkeypatch):
+    monkeypatch.setattr("agraph._internal.shelf._MOST_PLAIN", 0)
+    again = read_again(bank())
+    read_others()
+    assert again == Snapshot.from_dict(bank().to_dict())
+    assert analyze_one(again).verdict == "certain"
+
+
+def test_what_is_freed_in_it():
+    plain = bank()
+    again = free(read_again(plain), [0])
+    assert is_put_away(again)
+    read_others()
+    assert again == Snapshot.from_dict(free(read_again(plain), [0]).to_dict())
+    by_id = {node.id: node for node in again.nodes}
+    assert (by_id[0].need, by_id[0].state) == (0, "ready")
+    assert sorted(again.nodes) == sorted(free(plain, [0]).nodes)
+    assert analyze_one(again).verdict == analyze_one(free(plain, [0])).verdict
