@@ -76,7 +76,7 @@ def bridges_by_callback(
 
 def _meaning(callback: object, leads: Leads, meanings: dict[tuple[int, int], _Meaning]) -> _Meaning:
     """What a callback leads to; each only once, as all children of a `gather` share one."""
-    key = _identity(callback)
+    key = identity_of(callback)
     meaning = meanings.get(key)
     if meaning is None:
         of_asyncio = _meaning_to_asyncio(callback)
@@ -85,15 +85,15 @@ def _meaning(callback: object, leads: Leads, meanings: dict[tuple[int, int], _Me
         ):  # those of a `gather` know all its children: only what they complete counts
             items, steps = list(of_asyncio.via), 0
         else:
-            items, steps = _operands(callback), _STEPS
+            items, steps = operands_of(callback), _STEPS
         # A task is asked for its own callbacks anyway.
         futures = [item for item in items if is_future(item) and not is_task(item) and is_pending(item)]
-        code = None if of_asyncio is not None else _code_of(callback)
+        code = None if of_asyncio is not None else code_of(callback)
         meaning = meanings[key] = _Meaning(callback, frozenset(leads.of(items, steps)), tuple(futures), code)
     return meaning
 
 
-def _code_of(callback: object) -> types.CodeType | None:
+def code_of(callback: object) -> types.CodeType | None:
     """What a callback runs, without what wraps it."""
     while True:
         if type(callback) is functools.partial:
@@ -104,13 +104,13 @@ def _code_of(callback: object) -> types.CodeType | None:
             return callback.__code__ if type(callback) is types.FunctionType else None
 
 
-def _identity(callback: object) -> tuple[int, int]:
+def identity_of(callback: object) -> tuple[int, int]:
     if type(callback) is types.MethodType:  # each time a new object
         return id(callback.__func__), id(callback.__self__)
     return id(callback), 0
 
 
-def _operands(callback: object) -> list[object]:
+def operands_of(callback: object) -> list[object]:
     """The objects that a callback works with: closure, globals, arguments, the object it is a method of."""
     found: list[object] = []
     ahead: list[object] = [callback]

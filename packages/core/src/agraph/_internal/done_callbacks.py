@@ -15,9 +15,9 @@ import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.bridges import _code_of, _identity, _operands
+from agraph._internal.bridges import code_of, identity_of, operands_of
 from agraph._internal.futures import is_task
-from agraph._internal.groups import _group_of
+from agraph._internal.groups import group_of
 from agraph._internal.instances import class_attribute
 from agraph._internal.leads import Leads, contents, items_of_task, named_globals
 
@@ -64,7 +64,7 @@ class _Callbacks:
 
     def add(self, task: int, callback: object) -> None:
         """Note that a task has a callback."""
-        key = _identity(callback)
+        key = identity_of(callback)
         known = self._known.get(key)
         if known is None:
             known = self._known[key] = callback, self._rows_of(callback)
@@ -85,8 +85,8 @@ class _Callbacks:
         """The row of a callback that may cancel tasks, and those of others which may cancel the same ones."""
         if not self._may_cancel(callback):
             return []
-        code = _code_of(callback)
-        tasks = self._leads_to_tasks(_operands(callback))
+        code = code_of(callback)
+        tasks = self._leads_to_tasks(operands_of(callback))
         return self._rows(tasks, callback, "callback", "" if code is None else code.co_qualname)
 
     def _rows(self, tasks: set[int], owner: object, made_by: str, name: str) -> list[int]:
@@ -110,8 +110,8 @@ class _Callbacks:
         """Whether it is one of the program and says `cancel`, or a function does that it calls by name."""
         if type(callback) is types.BuiltinMethodType:
             return callback.__name__ == "cancel" and is_task(callback.__self__)
-        code = _code_of(callback)
-        if code is None or code.co_filename.startswith(_ASYNCIO) or _group_of(callback) is not None:
+        code = code_of(callback)
+        if code is None or code.co_filename.startswith(_ASYNCIO) or group_of(callback) is not None:
             return False
         while type(callback) is functools.partial:
             callback = callback.func

@@ -55,7 +55,7 @@ def note_parents(builder: Builder, facts: Facts) -> None:
     groups: dict[int, int | None] = {}
     for position, callbacks in facts.called:
         for callback, _context in callbacks:
-            group = _group_of(callback)
+            group = group_of(callback)
             if group is None:
                 continue
             if id(group) not in groups:
@@ -81,7 +81,7 @@ def _note(builder: Builder, child: int | None, parent: int | None, *, is_member:
     builder.change(node.id, detail={**(node.detail or {}), "parent": parent, **ends})
 
 
-def _group_of(callback: object) -> object:
+def group_of(callback: object) -> object:
     """The group of asyncio or anyio whose member has this callback; None for any other callback."""
     if type(callback) is types.MethodType:
         return callback.__self__ if issubclass(type(callback.__self__), taskgroups.TaskGroup) else None
