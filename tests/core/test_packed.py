@@ -102,7 +102,10 @@ def test_one_value(values, data):
     column = Packed(text_of(values), json.loads, len(values), flat=True)
     for at in data.draw(st.lists(st.integers(-len(values), len(values) - 1), max_size=20)):
         assert column[at] == values[at]
+    some = sorted(data.draw(st.sets(st.integers(0, len(values) - 1))))
+    assert column.some(some) == [values[at] for at in some]
     assert list(column) == values
+    assert column.some(some) == [values[at] for at in some]
 
 
 def test_very_many_values():
@@ -111,6 +114,11 @@ def test_very_many_values():
     assert [column[at] for at in range(0, len(values), 1_000)] == values[::1_000]
     assert column[100_000] == 10**300
     assert column[-1] == values[-1]
+    assert column.some([*range(0, 3_000, 7), 100_000, len(values) - 1]) == [
+        *range(0, 3_000, 7),
+        10**300,
+        99_999,
+    ]
     assert column[3:5] == [3, 4]
 
 

@@ -78,24 +78,54 @@ class Packed(Sequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._read(self.text) if self._values is None else self._values)
 
+    def some(self, positions: list[int]) -> list[Any]:
+        """Some values, and no others where that can be.
+
+        Args:
+            positions: Where they are, ascending.
+        """
+        if self._values is not None or not self._flat:
+            values = list(self)
+            return [values[position] for position in positions]
+        parts: list[bytes] = []
+        found = []
+        page, pages = -1, self._counted()
+        for position in positions:
+            at = max(bisect_left(pages, position) - 1, 0)
+            if at != page:
+                page, parts = at, bytes(self._view[at * _PAGE : (at + 1) * _PAGE]).split(b",")
+            inside = position - pages[at]
+            ends_here = position > 0 and inside < len(parts) - 1
+            found.append(parts[inside] if ends_here else self._text_at(position))
+        some: list[Any] = self._read(b"[" + b",".join(found) + b"]")
+        return some
+
     def _one(self, index: int) -> Any:  # noqa: ANN401 - a value of the column
+        return self._read(self._text_at(index))
+
+    def _counted(self) -> list[int]:
+        """For each page the commas before it."""
+        if self._pages is None:
+            text = self.text
+            counts = (text.count(b",", at, at + _PAGE) for at in range(0, len(text), _PAGE))
+            self._pages = [0, *accumulate(counts)]
+        return self._pages
+
+    def _text_at(self, index: int) -> bytes:
         view, start = self._view, 1
         if index:
-            if self._pages is None:
-                text = self.text
-                counts = (text.count(b",", at, at + _PAGE) for at in range(0, len(text), _PAGE))
-                self._pages = [0, *accumulate(counts)]
-            page = bisect_left(self._pages, index) - 1
+            pages = self._counted()
+            page = bisect_left(pages, index) - 1
             begin = page * _PAGE
-            *_, last = bytes(view[begin : begin + _PAGE]).split(b",", index - self._pages[page])
+            *_, last = bytes(view[begin : begin + _PAGE]).split(b",", index - pages[page])
             start = min(begin + _PAGE, len(view)) - len(last)
         length = _SHORT
         while True:
             value, comma, _ = bytes(view[start : start + length]).partition(b",")
             if comma:
-                return self._read(value)
+                return value
             if start + length >= len(view):
-                return self._read(value[:-1])  # without the bracket
+                return value[:-1]  # without the bracket
             length *= 2
 
     def mentions(self, word: str) -> bool:

@@ -269,8 +269,8 @@ def rows_at(nodes: Sequence[Node], positions: Iterable[int]) -> dict[int, Node]:
 
 
 def _values_at(values: Sequence[Any], offsets: list[int]) -> list[Any]:
-    if isinstance(values, Packed) and len(offsets) > _SHORT:
-        values = list(values)
+    if isinstance(values, Packed):
+        return values.some(offsets)
     return [values[offset] for offset in offsets]
 
 

@@ -14,7 +14,7 @@ from agraph._internal.reduction.few import FEW_EDGES, settle_few
 from agraph._internal.rows import column, of_kind, positions_of, set_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, MutableSequence, Sequence
 
     from agraph._internal.model import Node, Snapshot
 
@@ -31,7 +31,7 @@ class Settled(NamedTuple):
     """
 
     live: bytearray
-    left: list[int]
+    left: MutableSequence[int]
     waiter: Sequence[int]
     awaited: Sequence[int]
     ahead: Sequence[int]
@@ -153,7 +153,7 @@ _IS_ZERO = b"\1" + bytes(255)
 def _settle(need: list[int], waiter: Sequence[int], awaited: Sequence[int], shut: set[int]) -> Settled:
     # Most tasks wait for something that can proceed, and was listed before them. A few passes over all edges
     # leave little to walk on; as soon as one takes less than an eighth, walking is cheaper.
-    live, left = bytearray(_are_zero(need)), need.copy()
+    live, left = bytearray(_are_zero(need)), _copy(need)
     for task in shut:
         live[task] = 0
     size = taken = len(waiter)
@@ -174,6 +174,14 @@ def _settle(need: list[int], waiter: Sequence[int], awaited: Sequence[int], shut
         taken = size - len(waiter)
         size = len(waiter)
     return Settled(live, left, waiter, awaited, list({node for node in awaited if live[node]}))
+
+
+def _copy(need: list[int]) -> MutableSequence[int]:
+    """The same in half of the memory: there will be several."""
+    try:
+        return array("i", need)
+    except OverflowError:
+        return need.copy()
 
 
 def _are_zero(values: list[int]) -> bytes:

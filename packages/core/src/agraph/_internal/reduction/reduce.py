@@ -7,6 +7,7 @@ Knapp 1987 for the k-of-n model that covers AND, OR and everything between).
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from agraph._internal.reduction.graph import beyond_edges
 from agraph._internal.rows import column, set_in, values_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, MutableSequence, Sequence
 
     from agraph._internal.reduction.graph import WaitGraph
 
@@ -40,7 +41,7 @@ class Reduction:
         """Start with the nodes that need nothing."""
         settled = graph.settled
         self.graph: WaitGraph = graph
-        self.left: list[int] = settled.left.copy()
+        self.left: MutableSequence[int] = copy(settled.left)
         self.live: bytearray = bytearray(settled.live)
         self.shut: set[int] = {task for tasks in graph.gates.values() for task in tasks}
         self._grow(list({*settled.ahead, *(loop for loop in graph.gates if self.live[loop])}))
@@ -49,7 +50,7 @@ class Reduction:
         """An independent copy."""
         twin = object.__new__(Reduction)
         twin.graph = self.graph
-        twin.left = self.left.copy()
+        twin.left = copy(self.left)
         twin.live = bytearray(self.live)
         twin.shut = self.shut.copy()
         return twin
