@@ -114,6 +114,8 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
 
 
 def _awaits_itself(data: bytes) -> bool:
+    if b"all_tasks(" in data:
+        return True  # rare, and taken into lists and loops in too many ways
     names = {b"all_tasks", b"current_task"}
     for found in re.finditer(rb"(?:all_tasks|current_task)\(", data):
         before = _ASSIGNED.search(data, max(0, found.start() - _BEFORE), found.start())
@@ -136,6 +138,7 @@ def _awaits_own(tree: ast.Module) -> bool:
             for one in nodes
             if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None
         ]
+        flows += [(mentioned(one.iter), mentioned(one.target)) for one in nodes if isinstance(one, ast.For)]
         own = set(_OWN_TASKS)
         while any(read & own and not written <= own for read, written in flows):
             own.update(*(written for read, written in flows if read & own))
