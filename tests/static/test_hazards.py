@@ -58,3 +58,251 @@ def test_a_task_that_waits_for_itself(body: str):
 @pytest.mark.parametrize("body", WAITS_FOR_OTHERS.values(), ids=WAITS_FOR_OTHERS)
 def test_a_task_that_waits_for_others_or_may_do_so(body: str):
     assert sure(ITSELF + body, "AG207") in ([], ["possible"])
+
+
+LOCKED = """\
+import asyncio
+import contextlib
+
+class Account:
+    def __init__(self):
+        self._lock = asyncio.Lock()
+        self._one = asyncio.Semaphore(1)
+        self._two = asyncio.Semaphore(2)
+        self._condition = asyncio.Condition()
+        self.closed = False
+
+    async def take(self):
+        async with self._lock:
+            return True
+
+    async def take_by_hand(self):
+        await self._lock.acquire()
+        self._lock.release()
+
+    async def take_one(self):
+        async with self._one:
+            return True
+
+    async def take_two(self):
+        async with self._two:
+            return True
+
+    async def take_condition(self):
+        async with self._condition:
+            return True
+
+    async def take_unless_closed(self):
+        if self.closed:
+            return False
+        async with self._lock:
+            return True
+
+    async def take_if_free(self):
+        if self._lock.locked():
+            return False
+        async with self._lock:
+            return True
+
+    async def take_unless(self, locked=False):
+        if not locked:
+            async with self._lock:
+                return True
+
+    async def numbers(self):
+        async with self._lock:
+            yield 1
+
+    @contextlib.asynccontextmanager
+    async def entered(self):
+        async with self._lock:
+            yield
+
+    async def outer(self):
+"""
+
+REENTERED = {
+    "await": ("certain", "async with self._lock:\n    await self.take()"),
+    "by hand inside": ("certain", "async with self._lock:\n    await self.take_by_hand()"),
+    "by hand outside": (
+        "certain",
+        "await self._lock.acquire()\ntry:\n    await self.take()\nfinally:\n    self._lock.release()",
+    ),
+    "by hand and beside": ("certain", "await self._lock.acquire()\nawait self.take()\nself._lock.release()"),
+    "wait_for": ("likely", "async with self._lock:\n    await asyncio.wait_for(self.take(), 5)"),
+    "gather": ("certain", "async with self._lock:\n    await asyncio.gather(asyncio.sleep(0), self.take())"),
+    "task group": (
+        "certain",
+        "async with self._lock:\n  async with asyncio.TaskGroup() as group:\n    group.create_task(self.take())",
+    ),
+    "task": (
+        "certain",
+        "async with self._lock:\n    task = asyncio.create_task(self.take())\n    await task",
+    ),
+    "async for": ("certain", "async with self._lock:\n    async for _ in self.numbers(): pass"),
+    "context manager": ("certain", "async with self._lock, self.entered():\n    pass"),
+    "condition": ("certain", "async with self._condition:\n    await self.take_condition()"),
+    "semaphore for one": ("certain", "async with self._one:\n    await self.take_one()"),
+    "early return": ("likely", "async with self._lock:\n    await self.take_unless_closed()"),
+    "only if free": ("possible", "async with self._lock:\n    await self.take_if_free()"),
+    "told": ("possible", "async with self._lock:\n    await self.take_unless(locked=True)"),
+    "not told": ("likely", "async with self._lock:\n    await self.take_unless()"),
+    "asked before": (
+        "possible",
+        "async with self._lock:\n    if not self._lock.locked():\n        await self.take()",
+    ),
+}
+
+NOT_REENTERED = {
+    "released around": "async with self._lock:\n    self._lock.release()\n    try:\n        await self.take()\n"
+    "    finally:\n        await self._lock.acquire()",
+    "released before": "await self._lock.acquire()\nself._lock.release()\nawait self.take()",
+    "a task of its own": "async with self._lock:\n    self.task = asyncio.create_task(self.take())",
+    "awaited outside": "async with self._lock:\n    task = asyncio.create_task(self.take())\nawait task",
+    "a group around": "async with asyncio.TaskGroup() as group:\n    async with self._lock:\n"
+    "        group.create_task(self.take())",
+    "semaphore for two": "async with self._two:\n    await self.take_two()",
+    "order": "async with self.entered(), self._lock:\n    pass",
+    "handed on": "async with self._lock:\n    self.later = self.numbers()",
+}
+
+
+def indented(body: str) -> str:
+    return "".join(f"        {line}\n" for line in body.splitlines())
+
+
+@pytest.mark.parametrize(("confidence", "body"), REENTERED.values(), ids=REENTERED)
+def test_a_lock_that_is_taken_twice(confidence: str, body: str):
+    assert sure(LOCKED + indented(body), "AG204") == [confidence]
+
+
+@pytest.mark.parametrize("body", NOT_REENTERED.values(), ids=NOT_REENTERED)
+def test_a_lock_that_is_taken_once(body: str):
+    assert sure(LOCKED + indented(body), "AG204") == []
+
+
+def test_a_lock_that_others_release_is_taken_twice_on_purpose():
+    text = "    self._start()\nawait self._lock.acquire()\nawait self._lock.acquire()\nself._lock.release()"
+    others = "\n    def _start(self):\n        self._lock.release()\n"
+    assert sure(LOCKED + indented("\n".join(text.split("\n")[1:])) + others, "AG204") == ["possible"]
+
+
+ORDER = """\
+import asyncio
+
+class Pool:
+    def __init__(self):
+        self.gate = asyncio.Lock()
+        self.a = asyncio.Lock()
+        self.b = asyncio.Lock()
+        self.c = asyncio.Lock()
+
+"""
+
+
+def methods(*bodies: str) -> str:
+    return ORDER + "".join(f"    async def m{n}(self):\n{indented(body)}" for n, body in enumerate(bodies))
+
+
+DISORDER = {
+    "three locks": (
+        "async with self.a, self.b: pass",
+        "async with self.b, self.c: pass",
+        "async with self.c, self.a: pass",
+    ),
+    "by hand": (
+        "await self.a.acquire()\ntry:\n    async with self.b: pass\nfinally:\n    self.a.release()",
+        "async with self.b, self.a: pass",
+    ),
+    "one side gated": ("async with self.gate, self.a, self.b: pass", "async with self.b, self.a: pass"),
+    "different gates": (
+        "async with self.gate, self.a, self.b: pass",
+        "async with self.c, self.b, self.a: pass",
+    ),
+}
+
+IN_ORDER = {
+    "one gate": ("async with self.gate, self.a, self.b: pass", "async with self.gate, self.b, self.a: pass"),
+    "three under a gate": (
+        "async with self.gate, self.a, self.b: pass",
+        "async with self.b, self.c: pass",
+        "async with self.gate, self.c, self.a: pass",
+    ),
+    "given back before": (
+        "await self.a.acquire()\nself.a.release()\nasync with self.b: pass",
+        "async with self.b, self.a: pass",
+    ),
+}
+
+
+@pytest.mark.parametrize("bodies", DISORDER.values(), ids=DISORDER)
+def test_locks_in_several_orders(bodies: tuple[str, ...]):
+    assert sure(methods(*bodies), "AG205") == ["likely"]
+
+
+@pytest.mark.parametrize("bodies", IN_ORDER.values(), ids=IN_ORDER)
+def test_locks_that_cannot_meet_in_several_orders(bodies: tuple[str, ...]):
+    assert sure(methods(*bodies), "AG205") == []
+
+
+def test_helpers_that_are_only_called_behind_a_gate_may_differ():
+    text = methods("async with self.gate: await self._ab()", "async with self.gate: await self._ba()")
+    helpers = (
+        "    async def _ab(self):\n        async with self.a, self.b: pass\n"
+        "    async def _ba(self):\n        async with self.b, self.a: pass\n"
+    )
+    assert sure(text + helpers, "AG205") == []
+    bare = "    async def open(self):\n        await self._ba()\n"
+    assert sure(text + helpers + bare, "AG205") == ["likely"]
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("async with self.lock:\n    async with other.lock: pass", 1),
+        (
+            "first, second = sorted((self, other), key=id)\nasync with first.lock:\n    async with second.lock: pass",
+            0,
+        ),
+        (
+            "if id(self) > id(other): self, other = other, self\nasync with self.lock:\n    async with other.lock: pass",
+            0,
+        ),
+        ("async with self.lock:\n    async with self.child.lock: pass", 0),
+    ],
+)
+def test_the_locks_of_two_objects(body: str, lines: int):
+    head = "import asyncio\n\nclass A:\n    def __init__(self):\n        self.lock = asyncio.Lock()\n\n"
+    text = f'{head}    async def move(self, other: "A"):\n{indented(body)}'
+    assert len(found(text, "AG205")) == lines
+
+
+WAITING = """\
+import asyncio
+
+class Client:
+    def __init__(self):
+        self._lock = asyncio.Lock()
+        self._ready = asyncio.get_running_loop().create_future()
+
+    async def send(self):
+        async with self._lock:
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("await asyncio.wait_for(self._ready, 3)", 1),
+        ("await asyncio.shield(self._ready)", 1),
+        ("if not self._ready.done(): await self._ready", 1),
+        ("if self._ready.done(): return 1\nawait self._ready", 1),
+        ("if self._ready.done(): return await self._ready", 0),
+        ("if not self._ready.done(): return 1\nawait self._ready", 0),
+        ("if not self._ready.done():\n    return 1\nelse:\n    await self._ready", 0),
+        ("return await self._ready if self._ready.done() else None", 0),
+    ],
+)
+def test_a_future_that_is_awaited_under_a_lock(body: str, lines: int):
+    text = WAITING + "".join(f"            {line}\n" for line in body.splitlines())
+    assert len(found(text, "AG206")) == lines

@@ -23,7 +23,7 @@ _ALL = "all of `asyncio.all_tasks()`"
 
 
 def own_task(context: Context, node: cst.Await, function: Function) -> tuple[str, Confidence] | None:
-    """What holds the waiting task, `asyncio.all_tasks()` or `asyncio.current_task()`, and how sure that is."""
+    """What holds the waiting task, `asyncio.all_tasks()` or `asyncio.current_task()`, and how sure it is."""
     looped = _loop_over(context, node, function)
     pending: list[cst.BaseExpression] = [node.expression if looped is None else looped]
     sure = True
