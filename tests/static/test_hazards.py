@@ -306,3 +306,71 @@ class Client:
 def test_a_future_that_is_awaited_under_a_lock(body: str, lines: int):
     text = WAITING + "".join(f"            {line}\n" for line in body.splitlines())
     assert len(found(text, "AG206")) == lines
+
+
+EDGES = """\
+import asyncio
+import contextlib
+import functools
+
+add = asyncio.future_add_to_awaited_by
+discard = asyncio.future_discard_from_awaited_by
+
+def forget(future, waiter):
+    asyncio.future_discard_from_awaited_by(future, waiter)
+
+async def wait(a, b, waiter, source):
+    me = asyncio.current_task()
+"""
+
+NOT_DISCARDED = {
+    "by another name": "add(a, me)\nawait waiter",
+    "only the other": "add(a, me)\nadd(b, me)\ntry:\n    await waiter\nfinally:\n    discard(b, me)",
+}
+
+DISCARDED = {
+    "by another name": "add(a, me)\ntry:\n    await waiter\nfinally:\n    discard(a, me)",
+    "by a helper": "add(a, me)\ntry:\n    await waiter\nfinally:\n    forget(a, me)",
+    "by an exit stack": "with contextlib.ExitStack() as stack:\n    add(a, me)\n    stack.callback(discard, a, me)\n    await waiter",
+    "by a partial": "add(a, me)\na.add_done_callback(functools.partial(discard, waiter=me))\nawait waiter",
+    "in a loop over both": "add(a, me)\nadd(b, me)\ntry:\n    await waiter\nfinally:\n    for one in (a, b): discard(one, me)",
+    "by the same object": "add(a, me)\nadd(b, me)\nc = a\ntry:\n    await waiter\nfinally:\n    discard(c, me)\n    discard(b, me)",
+    "in a callback for both": "add(a, me)\nadd(b, me)\ndef done(future): discard(future, me)\n"
+    "a.add_done_callback(done)\nb.add_done_callback(done)\nawait waiter",
+    "in two handlers": "add(a, me)\ntry:\n    await waiter\nexcept Exception:\n    discard(a, me)\n    raise\n"
+    "except asyncio.CancelledError:\n    discard(a, me)\n    raise\ndiscard(a, me)",
+}
+
+NOT_ALWAYS_DISCARDED = {
+    "async for": "add(a, me)\nasync for _ in source: print()\ndiscard(a, me)",
+    "async with": "add(a, me)\nasync with source: pass\ndiscard(a, me)",
+    "one error": "add(a, me)\ntry:\n    await waiter\nexcept ValueError:\n    discard(a, me)\n    raise\ndiscard(a, me)",
+    "no cancellation": "add(a, me)\ntry:\n    await waiter\nexcept Exception:\n    discard(a, me)\n    raise\ndiscard(a, me)",
+}
+
+
+def in_wait(body: str) -> str:
+    return EDGES + "".join(f"    {line}\n" for line in body.splitlines())
+
+
+@pytest.mark.parametrize("body", NOT_DISCARDED.values(), ids=NOT_DISCARDED)
+def test_an_edge_that_stays(body: str):
+    assert found(in_wait(body), "AG102") == [(13, "certain")]
+
+
+@pytest.mark.parametrize("body", DISCARDED.values(), ids=DISCARDED)
+def test_an_edge_that_goes(body: str):
+    assert found(in_wait(body), "AG102") == found(in_wait(body), "AG103") == []
+
+
+@pytest.mark.parametrize("body", NOT_ALWAYS_DISCARDED.values(), ids=NOT_ALWAYS_DISCARDED)
+def test_an_edge_that_stays_when_the_wait_fails(body: str):
+    assert sure(in_wait(body), "AG103") == ["certain"]
+    assert sure(in_wait(body), "AG102") == []
+
+
+def test_two_helpers_that_are_given_the_future_belong_together():
+    record = "import asyncio\n\ndef record(future, waiter):\n    asyncio.future_add_to_awaited_by(future, waiter)\n"
+    forget = "\ndef forget(future, waiter):\n    asyncio.future_discard_from_awaited_by(future, waiter)\n"
+    assert sure(record + forget, "AG102") == []
+    assert sure(record, "AG102") == ["likely"]
