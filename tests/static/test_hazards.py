@@ -374,3 +374,48 @@ def test_two_helpers_that_are_given_the_future_belong_together():
     forget = "\ndef forget(future, waiter):\n    asyncio.future_discard_from_awaited_by(future, waiter)\n"
     assert sure(record + forget, "AG102") == []
     assert sure(record, "AG102") == ["likely"]
+
+
+SUBMITTED = """\
+import asyncio
+import concurrent.futures
+from asyncio import run_coroutine_threadsafe as submit
+
+class Service:
+    def now(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    def soon(self, coroutine):
+        return self.now(coroutine)
+
+    async def handle(self, loop):
+"""
+
+BLOCKS = {
+    "imported by another name": "return submit(work(), loop).result(5)",
+    "in a walrus": "if (future := submit(work(), loop)).result(): pass",
+    "for the exception": "return submit(work(), loop).exception()",
+    "kept in an attribute": "self.future = submit(work(), loop)\nreturn self.future.result()",
+    "one after the other": "futures = [submit(work(), loop) for _ in range(3)]\nfor future in futures:\n    future.result()",
+    "in a helper": "return self.now(work())",
+    "in a helper's helper": "return self.soon(work())",
+}
+
+DOES_NOT_BLOCK = {
+    "in another thread": "return await asyncio.to_thread(self.soon, work())",
+    "waited for": "self.future = submit(work(), loop)\nawait asyncio.wrap_future(self.future)\nreturn self.future.result()",
+    "all waited for": "futures = [submit(work(), loop)]\nawait asyncio.gather(*map(asyncio.wrap_future, futures))\n"
+    "return [future.result() for future in futures]",
+    "asked before": "return [one.result() for one in [submit(work(), loop)] if one.done()]",
+    "in a callback": "submit(work(), loop).add_done_callback(lambda future: print(future.result()))",
+}
+
+
+@pytest.mark.parametrize("body", BLOCKS.values(), ids=BLOCKS)
+def test_a_coroutine_that_blocks_its_loop(body: str):
+    assert sure(SUBMITTED + indented(body), "AG203") == ["likely"]
+
+
+@pytest.mark.parametrize("body", DOES_NOT_BLOCK.values(), ids=DOES_NOT_BLOCK)
+def test_a_coroutine_that_does_not_block_its_loop(body: str):
+    assert sure(SUBMITTED + indented(body), "AG203") == []

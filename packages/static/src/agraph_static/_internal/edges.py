@@ -220,6 +220,11 @@ def are_in_cleanup(context: Context, nodes: Iterable[cst.CSTNode]) -> bool:
     return "BaseException" in caught or {"Exception", "CancelledError"} <= caught
 
 
+def is_handled(context: Context, node: cst.CSTNode) -> bool:
+    """Whether a node stands in a handler."""
+    return any(isinstance(one, cst.ExceptHandler) for one in context.module.ancestors(node))
+
+
 def _caught(handler: cst.ExceptHandler) -> set[str]:
     if handler.type is None:
         return {"BaseException"}

@@ -41,6 +41,7 @@ _WAKES: dict[str, tuple[bytes, ...]] = {
 _WAKE = tuple(key for keys in _WAKES.values() for key in keys)
 _EDGES = (b"future_add_to_awaited_by", b"future_discard_from_awaited_by")
 _HANDS_ON = (b"await", b"return ")
+_BLOCK = (b".result(", b".exception(")
 _SUSPEND = (b"await", b"async with", b"async for")
 _COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
 _LOCK_ROUNDS = 4
@@ -68,7 +69,7 @@ def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0
         return True
     if _takes_locks(data):
         return True
-    if b"run_coroutine_threadsafe" in data and b".result(" in data and b"async def" in data:
+    if b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data) and b"async def" in data:
         return True
     if (b"all_tasks" in data or b"current_task" in data) and b"await" in data and _awaits_itself(data):
         return True
@@ -95,7 +96,7 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
     """Why a file is a candidate, the first reason that is found; empty when it is none."""
     if any_in(_EDGES, data) or any_in([name.rpartition(".")[2].encode() for name in wrappers], data):
         return ["edges"]
-    if b"run_coroutine_threadsafe" in data and b".result(" in data:
+    if b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data):
         return ["blocking"]
     found = units(tree, data)
     if any_in(_CHAIN, data):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import libcst as cst
-
 from agraph_static.rules._base import Rule
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ async def wait_for_it(future, waiter):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the discards of one module that a failing wait skips."""
-        from agraph_static._internal.edges import are_in_cleanup  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.edges import are_in_cleanup, is_handled  # noqa: PLC0415 - imported when first needed
         from agraph_static._internal.flights import suspensions  # noqa: PLC0415 - imported when first needed
 
         for add in context.edges.adds:
@@ -79,7 +77,7 @@ async def wait_for_it(future, waiter):
                 continue
             if are_in_cleanup(context, (one.call.node for one in discards)):
                 continue
-            discards = [one for one in discards if not _is_handled(context, one.call.node)] or discards
+            discards = [one for one in discards if not is_handled(context, one.call.node)] or discards
             added, first = context.start(add.call.node), discards[0]
             between = [
                 one
@@ -99,8 +97,3 @@ async def wait_for_it(future, waiter):
                     context.related(between[0], "this wait can raise"),
                 ),
             )  # fmt: skip
-
-
-def _is_handled(context: Context, node: cst.CSTNode) -> bool:
-    """Whether a node stands in a handler."""
-    return any(isinstance(one, cst.ExceptHandler) for one in context.module.ancestors(node))
