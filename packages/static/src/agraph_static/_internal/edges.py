@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -107,12 +108,18 @@ class Edges:
         return [one for one in self.discards_for(add) if not self._is_of_another(add, one)]
 
     def _is_of_another(self, add: EdgeCall, discard: EdgeCall) -> bool:
-        mine, theirs = self._fixed(add), self._fixed(discard)
-        if mine is None or theirs is None or mine == theirs:
-            return False
-        return any(self._fixed(other) == theirs for other in self.adds)
+        mine, theirs = self._fixed.get(id(add)), self._fixed.get(id(discard))
+        return mine is not None and theirs is not None and mine != theirs and theirs in self._recorded
 
-    def _fixed(self, edge: EdgeCall) -> Place | None:
+    @cached_property
+    def _fixed(self) -> dict[int, Place | None]:
+        return {id(one): self._fixed_place(one) for one in (*self.adds, *self.discards)}
+
+    @cached_property
+    def _recorded(self) -> set[Place | None]:
+        return {self._fixed[id(add)] for add in self.adds}
+
+    def _fixed_place(self, edge: EdgeCall) -> Place | None:
         """The group of a future that one name stands for all the time; None for the rest."""
         expression, function = edge.future, edge.call.function
         if isinstance(expression, cst.Name):

@@ -22,8 +22,17 @@ _OWN = "`asyncio.current_task()`"
 _ALL = "all of `asyncio.all_tasks()`"
 
 
-def own_task(context: Context, node: cst.Await, function: Function) -> tuple[str, Confidence] | None:
-    """What holds the waiting task, `asyncio.all_tasks()` or `asyncio.current_task()`, and how sure it is."""
+def own_task(
+    context: Context, node: cst.Await, function: Function, kept: dict[tuple[int, str], bool]
+) -> tuple[str, Confidence] | None:
+    """What holds the waiting task, `asyncio.all_tasks()` or `asyncio.current_task()`, and how sure it is.
+
+    Args:
+        context: The module.
+        node: The wait.
+        function: Where it stands.
+        kept: Remembers for variables of functions whether they lose nothing.
+    """
     looped = _loop_over(context, node, function)
     pending: list[cst.BaseExpression] = [node.expression if looped is None else looped]
     sure = True
@@ -39,7 +48,10 @@ def own_task(context: Context, node: cst.Await, function: Function) -> tuple[str
         elif isinstance(one, cst.Name):
             value = _value(one.value, function)
             if value is not None:
-                sure = sure and (_is_task(context, value) or _is_kept(context, one.value, function))
+                key = (id(function), one.value)
+                if key not in kept:
+                    kept[key] = _is_task(context, value) or _is_kept(context, one.value, function)
+                sure = sure and kept[key]
                 pending.append(value)
         elif isinstance(one, (cst.List, cst.Tuple, cst.Set)):
             pending.extend(element.value for element in one.elements)

@@ -74,6 +74,7 @@ class Locks:
         """
         self.context = context
         self.holdings: dict[int, list[Holding]] = {}
+        self.exits: dict[int, list[cst.CSTNode]] = {}  # what leaves a function, for reentry.py
         self._releases: dict[tuple[int, Place], list[Call]] = {}
         for call in context.module.calls:
             place = context.flow.place(call.receiver, call.function) if call.name == "release" else None
@@ -115,7 +116,8 @@ class Locks:
         )
 
     def _acquired(self, function: Function) -> Iterator[Holding]:
-        parents = self.context.module.parents
+        parents, root = self.context.module.parents, self.context.flow.root
+        found: list[tuple[cst.BaseExpression, Place, cst.CSTNode]] = []
         for call in function.calls:
             if call.name != "acquire" or call.receiver is None or call.args or call.keywords:
                 continue
@@ -123,12 +125,19 @@ class Locks:
             place = self._lock(call.receiver, function) if isinstance(awaited, cst.Await) else None
             expression = parents.get(id(awaited))
             line = parents.get(id(expression))
-            if place is None or not isinstance(expression, cst.Expr) or line is None:
-                continue
-            yield Holding(call.receiver, place, function, self._until_release(line, place, function), line)
+            if place is not None and isinstance(expression, cst.Expr) and line is not None:
+                found.append((call.receiver, place, line))
+        for item, place, line in found:
+            again = {id(other) for other, of, _ in found if root(of) == root(place)}
+            yield Holding(item, place, function, self._until_release(line, place, function, again), line)
 
-    def _until_release(self, line: cst.CSTNode, place: Place, function: Function) -> tuple[cst.CSTNode, ...]:
-        """The statements from `await lock.acquire()` to `lock.release()`; none when that is not beside it."""
+    def _until_release(
+        self, line: cst.CSTNode, place: Place, function: Function, again: set[int]
+    ) -> tuple[cst.CSTNode, ...]:
+        """The statements from `await lock.acquire()` to `lock.release()`; none when that is not beside it.
+
+        They end as well where it is taken again, in one of some nodes.
+        """
         released = {id(call.node) for call in self.releases(function, place)}
         block = self.context.module.parents.get(id(line))
         if not released or not isinstance(block, (cst.IndentedBlock, cst.Module)):
@@ -142,6 +151,8 @@ class Locks:
                     return (*found, one.body) if at_end else ()
                 return tuple(found)
             found.append(one)
+            if any(id(node) in again for node in walk(one)):
+                return tuple(found)
         return ()
 
     def releases(self, function: Function, place: Place) -> list[Call]:

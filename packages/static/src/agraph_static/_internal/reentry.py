@@ -84,11 +84,11 @@ def _is_timed(context: Context, call: Call) -> bool:
 def _conditions(context: Context, node: cst.CSTNode, function: Function) -> Iterator[cst.CSTNode]:
     """What a function branches on before it comes to a node, or may leave on."""
     module, end = context.module, context.start(node)
-    leaving = [
-        one
-        for one in walk(function.node)
-        if isinstance(one, _LEAVES) and context.start(one) < end and _is_in(context, one, function)
-    ]
+    exits = context.locks.exits
+    if id(function) not in exits:
+        found = [one for one in walk(function.node) if isinstance(one, _LEAVES)]
+        exits[id(function)] = [one for one in found if _is_in(context, one, function)]
+    leaving = [one for one in exits[id(function)] if context.start(one) < end]
     for one in (node, *leaving):
         if one is not node and any(one is above for above in module.ancestors(node)):
             continue  # `return await self.other()`

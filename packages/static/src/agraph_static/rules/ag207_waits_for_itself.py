@@ -77,9 +77,10 @@ async def shutdown():
         """Find the waits of one module that hold the waiting task itself."""
         from agraph_static._internal.itself import own_task  # noqa: PLC0415 - imported when first needed
 
+        kept: dict[tuple[int, str], bool] = {}
         for function in context.module.functions:
             for node in function.awaits:
-                found = own_task(context, node, function)
+                found = own_task(context, node, function, kept)
                 if found is None:
                     continue
                 held, confidence = found
