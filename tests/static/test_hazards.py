@@ -419,3 +419,14 @@ def test_a_coroutine_that_blocks_its_loop(body: str):
 @pytest.mark.parametrize("body", DOES_NOT_BLOCK.values(), ids=DOES_NOT_BLOCK)
 def test_a_coroutine_that_does_not_block_its_loop(body: str):
     assert sure(SUBMITTED + indented(body), "AG203") == []
+
+
+@pytest.mark.parametrize("made", ["Condition()", "Semaphore(1)", "BoundedSemaphore()", "Lock()"])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_file_with_one_kind_of_lock_is_looked_at(made: str, by_hand: bool):
+    taken = "await one.acquire()\n    {}\n    one.release()" if by_hand else "async with one:\n        {}"
+    text = (
+        f"from asyncio import {made.partition('(')[0]}\n\none = {made}\n\n"
+        f"async def outer():\n    {taken.format('await inner()')}\n\nasync def inner():\n    {taken.format('pass')}\n"
+    )
+    assert sure(text, "AG204") == ["certain"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -53,6 +54,7 @@ class Edges:
         self.callbacks = _callback_functions(context) if self.adds or self.discards else set()
         calls = context.module.calls if words.DISCARD_EDGE in context.module.text else ()
         self._handed_on = {id(call.function) for call in calls if self._hands_on(call)}
+        self._undoing: dict[int, dict[Place | None, list[EdgeCall]]] = {}
         self._reached: dict[int, list[EdgeCall]] = {}
         self._recording: dict[int, bool] = {}
         self._recording_below: dict[int, bool] = {}
@@ -105,11 +107,16 @@ class Edges:
 
     def undoing(self, add: EdgeCall) -> list[EdgeCall]:
         """The discards that can undo an add, without those of the futures of other adds."""
-        return [one for one in self.discards_for(add) if not self._is_of_another(add, one)]
-
-    def _is_of_another(self, add: EdgeCall, discard: EdgeCall) -> bool:
-        mine, theirs = self._fixed.get(id(add)), self._fixed.get(id(discard))
-        return mine is not None and theirs is not None and mine != theirs and theirs in self._recorded
+        key = id(add.group)
+        if key not in self._undoing:
+            table = self._undoing[key] = defaultdict(list)
+            for one in self.discards_for(add):
+                place = self._fixed[id(one)]
+                table[place if place in self._recorded else None].append(one)
+        mine = self._fixed[id(add)]
+        if mine is None:
+            return self.discards_for(add)
+        return [*self._undoing[key].get(mine, ()), *self._undoing[key].get(None, ())]
 
     @cached_property
     def _fixed(self) -> dict[int, Place | None]:
