@@ -41,6 +41,7 @@ _WAKES: dict[str, tuple[bytes, ...]] = {
 _WAKE = tuple(key for keys in _WAKES.values() for key in keys)
 _EDGES = (b"future_add_to_awaited_by", b"future_discard_from_awaited_by")
 _HANDS_ON = (b"await", b"return ")
+_BLOCK = (b".result(", b".exception(")
 _SUSPEND = (b"await", b"async with", b"async for")
 _COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
 _LOCK_ROUNDS = 4
@@ -66,9 +67,9 @@ def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:  # noqa: PLR0
         or any_in(_EDGES, data)
     ):
         return True
-    if b"Lock" in data and b"async with" in data:
+    if _takes_locks(data):
         return True
-    if b"run_coroutine_threadsafe" in data and b".result(" in data and b"async def" in data:
+    if b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data) and b"async def" in data:
         return True
     if (b"all_tasks" in data or b"current_task" in data) and b"await" in data and _awaits_itself(data):
         return True
@@ -86,7 +87,7 @@ def is_candidate(
         wrappers: Configured helper functions; a file that uses one is always let through.
         every_lock: Let every file through that holds an asyncio lock.
     """
-    if every_lock and b"Lock" in data and b"async with" in data:
+    if every_lock and _takes_locks(data):
         return True
     return bool(reasons(tree, data, wrappers))
 
@@ -95,7 +96,7 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
     """Why a file is a candidate, the first reason that is found; empty when it is none."""
     if any_in(_EDGES, data) or any_in([name.rpartition(".")[2].encode() for name in wrappers], data):
         return ["edges"]
-    if b"run_coroutine_threadsafe" in data and b".result(" in data:
+    if b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data):
         return ["blocking"]
     found = units(tree, data)
     if any_in(_CHAIN, data):
@@ -110,10 +111,12 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
         return ["spawn"]
     if (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data) and _awaits_own(tree):
         return ["itself"]
-    return ["locks"] if b"Lock" in data and b"async with" in data and _nests_locks(found, data) else []
+    return ["locks"] if _takes_locks(data) and _nests_locks(found, data) else []
 
 
 def _awaits_itself(data: bytes) -> bool:
+    if b"all_tasks(" in data:
+        return True  # rare, and taken into lists and loops in too many ways
     names = {b"all_tasks", b"current_task"}
     for found in re.finditer(rb"(?:all_tasks|current_task)\(", data):
         before = _ASSIGNED.search(data, max(0, found.start() - _BEFORE), found.start())
@@ -136,6 +139,7 @@ def _awaits_own(tree: ast.Module) -> bool:
             for one in nodes
             if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None
         ]
+        flows += [(mentioned(one.iter), mentioned(one.target)) for one in nodes if isinstance(one, ast.For)]
         own = set(_OWN_TASKS)
         while any(read & own and not written <= own for read, written in flows):
             own.update(*(written for read, written in flows if read & own))
@@ -424,30 +428,46 @@ def _starts(unit: Unit, spawned: set[str]) -> bool:
     return 0 < first <= last
 
 
-_LOCK = re.compile(rb"(?<!threading\.)\bLock\b(?=\s*[(),]|\s+as\b)")
+_LOCK = re.compile(rb"(?<!threading\.)\b(?:Lock|Condition|(?:Bounded)?Semaphore)\b(?=\s*[(),]|\s+as\b)")
 """A lock that is made or imported, or given to what will make it: `defaultdict(asyncio.Lock)`."""
+
+_LOCKS = (b"Lock", b"Condition", b"Semaphore")
+_TAKES = (b"async with", b".acquire()")
+
+
+def _takes_locks(data: bytes) -> bool:
+    return any_in(_LOCKS, data) and any_in(_TAKES, data)
 
 
 def _nests_locks(found: list[Unit], data: bytes) -> bool:
     """Whether a lock may be taken while one is held. A lock is what is named on a line that says `Lock`."""
-    lines = {line for line in data.split(b"\n") if b"Lock" in line and _LOCK.search(line)}
+    lines = {line for line in data.split(b"\n") if any_in(_LOCKS, line) and _LOCK.search(line)}
     said = {name.decode(errors="replace") for line in lines for name in re.findall(rb"\w+", line)} - _NO_NAMES
     holding = [
         (unit, node)
         for unit in found
-        if b"async with" in unit.text
+        if any_in(_TAKES, unit.text)
         for node in walk(unit.node)
-        if isinstance(node, ast.AsyncWith) and any(mentioned(item.context_expr) & said for item in node.items)
+        if any(mentioned(one) & said for one in _taken(node))
     ]
     reached = {name.decode() for name in reach(found, {unit.name for unit, _ in holding}, _LOCK_ROUNDS)}
     nodes = {id(node) for _, node in holding}
-    for _, node in holding:
-        if len(node.items) > 1:
+    for unit, node in holding:
+        if isinstance(node, ast.AsyncWith) and len(node.items) > 1:
             return True
-        for inner in (one for statement in node.body for one in walk(statement)):
-            if id(inner) in nodes:
+        held = node.body if isinstance(node, ast.AsyncWith) else [unit.node]
+        for inner in (one for statement in held for one in walk(statement)):
+            if id(inner) in nodes and inner is not node:
                 return True
-            call = inner.value if isinstance(inner, ast.Await) else None
-            if isinstance(call, ast.Call) and last_name(call.func) in reached:
+            if isinstance(inner, ast.Call) and last_name(inner.func) in reached:
                 return True
     return False
+
+
+def _taken(node: ast.AST) -> list[ast.expr]:
+    """What an `async with` enters, or the lock of `await lock.acquire()`."""
+    if isinstance(node, ast.AsyncWith):
+        return [item.context_expr for item in node.items]
+    call = node.value if isinstance(node, ast.Await) else None
+    func = call.func if isinstance(call, ast.Call) else None
+    return [func.value] if isinstance(func, ast.Attribute) and func.attr == "acquire" else []

@@ -35,6 +35,18 @@ async def wait_for_it(future, waiter):
     asyncio.future_add_to_awaited_by(future, me)  # error: AG102
     await waiter
 """,
+        """\
+import asyncio
+
+async def wait_for_both(first, second, waiter):
+    me = asyncio.current_task()
+    asyncio.future_add_to_awaited_by(first, me)  # error: AG102
+    asyncio.future_add_to_awaited_by(second, me)
+    try:
+        await waiter
+    finally:
+        asyncio.future_discard_from_awaited_by(second, me)
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -48,18 +60,30 @@ async def wait_for_it(future, waiter):
     finally:
         asyncio.future_discard_from_awaited_by(future, me)
 """,
+        """\
+import asyncio
+import contextlib
+
+async def wait_for_it(future, waiter):
+    me = asyncio.current_task()
+    with contextlib.ExitStack() as stack:
+        asyncio.future_add_to_awaited_by(future, me)
+        stack.callback(asyncio.future_discard_from_awaited_by, future, me)
+        await waiter
+""",
     )
 
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the adds of one module that nothing takes back."""
         for add in context.edges.adds:
-            if context.edges.discards_for(add):
+            if context.edges.undoing(add) or context.edges.is_left_to_others(add):
                 continue
             future = context.code(add.future)
             yield context.finding(
                 cls, add.call.node, add.call.function,
                 f"the edge to `{future}` is recorded here and never discarded",
+                confidence="likely" if context.edges.is_helper(add) else "certain",
                 label="the waiting task is kept alive and shown as waiting for ever",
                 help=f"call `future_discard_from_awaited_by({future}, {context.code(add.waiter)})` in "
                 "the done-callback "

@@ -34,6 +34,19 @@ async def wait_for_it(future, waiter):
     await waiter
     asyncio.future_discard_from_awaited_by(future, me)  # error: AG103
 """,
+        """\
+import asyncio
+
+async def wait_for_it(future, waiter):
+    me = asyncio.current_task()
+    asyncio.future_add_to_awaited_by(future, me)
+    try:
+        await waiter
+    except ValueError:
+        asyncio.future_discard_from_awaited_by(future, me)
+        raise
+    asyncio.future_discard_from_awaited_by(future, me)  # error: AG103
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -52,18 +65,24 @@ async def wait_for_it(future, waiter):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the discards of one module that a failing wait skips."""
-        from agraph_static._internal.edges import in_cleanup  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.edges import are_in_cleanup, is_handled  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.flights import suspensions  # noqa: PLC0415 - imported when first needed
 
         for add in context.edges.adds:
             function = add.call.function
-            discards = context.edges.discards_for(add)
+            discards = context.edges.undoing(add)
             if not discards or any(one.call.function is not function for one in discards):
                 continue  # another function, most often a done-callback, takes it back
-            if any(in_cleanup(context, one.call.node) for one in discards):
+            if context.edges.is_left_to_others(add):
                 continue
+            if are_in_cleanup(context, (one.call.node for one in discards)):
+                continue
+            discards = [one for one in discards if not is_handled(context, one.call.node)] or discards
             added, first = context.start(add.call.node), discards[0]
             between = [
-                one for one in function.awaits if added < context.start(one) < context.start(first.call.node)
+                one
+                for one in suspensions(function)
+                if added < context.start(one) < context.start(first.call.node)
             ]
             if not between:
                 continue
@@ -71,7 +90,7 @@ async def wait_for_it(future, waiter):
                 cls, first.call.node, function,
                 f"the edge to `{context.code(first.future)}` is not discarded when the wait fails or "
                 "is cancelled",
-                label="skipped when the `await` above raises",
+                label="skipped when the wait above raises",
                 help="move the discard into a `finally` around the wait",
                 related=(
                     context.related(add.call.node, "the edge is recorded here"),

@@ -43,6 +43,13 @@ def fetch_now(loop):
 async def handler(loop):
     return fetch_now(loop)  # error: AG203
 """,
+        """\
+import asyncio
+
+async def handler(loop, urls):
+    futures = [asyncio.run_coroutine_threadsafe(fetch(url), loop) for url in urls]
+    return [future.result() for future in futures]  # error: AG203
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -65,16 +72,17 @@ async def handler(loop):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the blocking waits of one module."""
-        from agraph_static._internal.blocking import blocking_results  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.blocking import blocking_functions, blocking_results  # noqa: PLC0415 - imported when first needed
 
         blocking = blocking_results(context)
+        plain = blocking_functions(context, blocking)
         for function in context.module.functions:
             if not function.is_async:
                 continue
-            for node in blocking.get(id(function), ()):
+            for call in blocking.get(id(function), ()):
                 yield context.finding(
-                    cls, node, function,
-                    f"`.result()` blocks the loop that runs `{function.name}`, so the coroutine it "
+                    cls, call.node, function,
+                    f"`.{call.name}()` blocks the loop that runs `{function.name}`, so the coroutine it "
                     "waits for never runs",
                     confidence="likely",
                     label="blocks the thread of the loop",
@@ -83,15 +91,15 @@ async def handler(loop):
                 )  # fmt: skip
             for call in function.calls:
                 callee = context.flow.callee(call)
-                if callee is None or callee.is_async or id(callee) not in blocking:
+                if callee is None or id(callee) not in plain:
                     continue
                 yield context.finding(
                     cls, call.node, function,
-                    f"`{callee.name}` blocks in `.result()`, and with it the loop that runs "
-                    f"`{function.name}`",
+                    f"`{callee.name}` blocks in `.{plain[id(callee)].name}()`, and with it the loop that "
+                    f"runs `{function.name}`",
                     confidence="likely",
                     label="blocks the thread of the loop",
                     help=f"run it in a thread, `await asyncio.to_thread({callee.name}, ...)`, or "
                     "`await` the coroutine",
-                    related=(context.related(blocking[id(callee)][0], "blocks here"),),
+                    related=(context.related(plain[id(callee)].node, "blocks here"),),
                 )  # fmt: skip

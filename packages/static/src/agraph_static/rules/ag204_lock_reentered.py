@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from agraph_static._internal.model import CONFIDENCES
 from agraph_static.rules._base import Rule
 
 if TYPE_CHECKING:
@@ -11,12 +12,12 @@ if TYPE_CHECKING:
 
     from agraph_static._internal.context import Context
     from agraph_static._internal.locks import Holding
-    from agraph_static._internal.model import Finding
+    from agraph_static._internal.model import Confidence, Finding
     from agraph_static._internal.scopes import Call
 
 
 class LockReentered(Rule):
-    """Looks at awaited calls in `async with lock` blocks, as deep as the module shows them."""
+    """Looks at awaited calls while a lock is held, as deep as the module shows them."""
 
     code = "AG204"
     name = "lock-reentered"
@@ -44,6 +45,25 @@ class Account:
         async with self._lock:
             return True
 """,
+        """\
+import asyncio
+
+lock = asyncio.Lock()
+
+async def report():
+    await lock.acquire()
+    try:
+        await asyncio.gather(totals(), titles())  # error: AG204
+    finally:
+        lock.release()
+
+async def totals():
+    async with lock:
+        return 1
+
+async def titles():
+    return []
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -69,11 +89,29 @@ import asyncio
 
 class Account:
     def __init__(self):
+        self._lock = asyncio.Lock()
+
+    async def transfer(self):
+        async with self._lock:
+            await self.check(locked=True)
+
+    async def check(self, locked=False):
+        if locked:
+            return True
+        async with self._lock:
+            return True
+""",
+        """\
+import asyncio
+
+class Account:
+    def __init__(self):
         self.lock = asyncio.Lock()
 
 async def transfer(source: Account, target: Account):
-    async with source.lock:
-        async with target.lock:
+    first, second = sorted((source, target), key=id)
+    async with first.lock:
+        async with second.lock:
             return True
 """,
     )
@@ -81,8 +119,11 @@ async def transfer(source: Account, target: Account):
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the locks of one module that are taken twice."""
+        from agraph_static._internal.reentry import confidence  # noqa: PLC0415 - imported when first needed
+
         locks = context.locks
         for holding in locks.all():
+            surest: dict[int, tuple[Confidence, Holding, tuple[Call, ...]]] = {}
             for inner, path in locks.inside(holding):
                 if (
                     not locks.same(holding, inner)
@@ -90,19 +131,34 @@ async def transfer(source: Account, target: Account):
                     or not _one_object(context, holding, inner, path)
                 ):
                     continue
-                lock = context.code(holding.item)
-                node = path[0].node if path else inner.item
-                again = f"`{path[-1].name}` takes it again" if path else "taken again"
-                yield context.finding(
-                    cls, node, holding.function, f"`{lock}` is held here, and {again}",
-                    confidence="certain" if len(path) <= 1 else "likely",
-                    label="this task waits for itself",
-                    help="move what both need into a function that expects the lock to be held",
-                    related=(
-                        context.related(holding.item, f"`{lock}` is taken here"),
-                        context.related(inner.item, "taken again here"),
-                    ),
-                )  # fmt: skip
+                sure = confidence(context, holding, inner, path)
+                key = id(path[0].node if path else inner.item)
+                if sure is not None and (key not in surest or _rank(sure) < _rank(surest[key][0])):
+                    surest[key] = sure, inner, path
+            for sure, inner, path in surest.values():
+                yield cls._found(context, holding, inner, path, sure)
+
+    @classmethod
+    def _found(
+        cls, context: Context, holding: Holding, inner: Holding, path: tuple[Call, ...], sure: Confidence
+    ) -> Finding:
+        lock = context.code(holding.item)
+        node = path[0].node if path else inner.item
+        again = f"`{path[-1].name}` takes it again" if path else "taken again"
+        return context.finding(
+            cls, node, holding.function, f"`{lock}` is held here, and {again}",
+            confidence=sure,
+            label="this task waits for itself",
+            help="move what both need into a function that expects the lock to be held",
+            related=(
+                context.related(holding.item, f"`{lock}` is taken here"),
+                context.related(inner.item, "taken again here"),
+            ),
+        )  # fmt: skip
+
+
+def _rank(confidence: Confidence) -> int:
+    return CONFIDENCES.index(confidence)
 
 
 def _one_object(context: Context, holding: Holding, inner: Holding, path: tuple[Call, ...]) -> bool:

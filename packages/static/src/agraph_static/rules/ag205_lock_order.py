@@ -52,6 +52,18 @@ async def transfer(source, target):
         async with locks[target]:  # error: AG205
             pass
 """,
+        """\
+import asyncio
+
+class Account:
+    def __init__(self):
+        self.lock = asyncio.Lock()
+
+    async def move(self, other: "Account"):
+        async with self.lock:
+            async with other.lock:  # error: AG205
+                pass
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -66,33 +78,56 @@ async def transfer(source, target):
         async with locks[second]:
             pass
 """,
+        """\
+import asyncio
+
+gate = asyncio.Lock()
+accounts = asyncio.Lock()
+journal = asyncio.Lock()
+
+async def book():
+    async with gate, accounts, journal:
+        pass
+
+async def audit():
+    async with gate, journal, accounts:
+        pass
+""",
     )
 
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
-        """Find the opposite orders of one module."""
-        from agraph_static._internal.lock_order import opposite_pairs, unordered_pairs  # noqa: PLC0415 - imported when first needed
+        """Find the orders of one module that do not fit together."""
+        from agraph_static._internal.lock_order import rings, unordered_pairs  # noqa: PLC0415 - imported when first needed
 
-        for outer, inner, node, first_outer in opposite_pairs(context):
-            taken, held = context.code(inner.item), context.code(outer.item)
+        for site, *others in rings(context):
+            taken, held = context.code(site.inner.item), context.code(site.outer.item)
+            message = f"`{taken}` is taken while `{held}` is held, and elsewhere the other way round"
+            if len(others) > 1:
+                third = context.code(others[0].inner.item)
+                message = (
+                    f"`{taken}` is taken while `{held}` is held, and elsewhere `{third}` under `{taken}` and "
+                    f"`{held}` under `{third}`"
+                )
+            first = [one.outer.item for one in others]
             yield context.finding(
-                cls, node, outer.function,
-                f"`{taken}` is taken while `{held}` is held, and elsewhere the other way round",
+                cls, site.node, site.outer.function, message,
                 confidence="likely",
-                label="two tasks that come from both sides wait for each other",
-                help="take the two locks in one fixed order",
+                label="tasks that come from all sides wait for each other",
+                help="take the locks in one fixed order",
                 related=(
-                    context.related(outer.item, f"`{held}` is held from here"),
-                    context.related(first_outer.item, f"here `{taken}` is held first"),
+                    context.related(site.outer.item, f"`{held}` is held from here"),
+                    *(context.related(one, f"here `{context.code(one)}` is held first") for one in first),
                 ),
             )  # fmt: skip
         for outer, inner in unordered_pairs(context):
             taken, held = context.code(inner.item), context.code(outer.item)
+            kind, come = ("collection", "keys come") if outer.is_item else ("class", "objects are given")
             yield context.finding(
                 cls, inner.item, outer.function,
-                f"`{held}` and `{taken}` are locks of one collection, taken in whatever order the keys come",
+                f"`{held}` and `{taken}` are locks of one {kind}, taken in whatever order the {come}",
                 confidence="likely",
                 label="another task can take the same two the other way round",
-                help="sort the keys, and take the locks in that order",
+                help=f"sort the {come.split()[0]}, and take the locks in that order",
                 related=(context.related(outer.item, "the first lock is taken here"),),
             )  # fmt: skip

@@ -58,19 +58,19 @@ class Client:
     @classmethod
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the waits of one module under a lock."""
-        from agraph_static._internal.tree import walk  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.under_lock import awaited, is_done  # noqa: PLC0415 - imported when first needed
 
         for holding in context.locks.all():
-            held = {id(node) for node in walk(holding.node.body)}
-            for node in holding.function.awaits:
-                place = context.flow.place(node.expression, holding.function)
-                if id(node) not in held or place is None or not context.flow.is_stored(place):
+            function = holding.function
+            for node in function.awaits:
+                place = context.flow.place(awaited(context, node), function)
+                if id(node) not in holding.nodes or place is None or not context.flow.is_stored(place):
                     continue
-                if "future" not in context.origins.of_place(place):
+                if "future" not in context.origins.of_place(place) or is_done(context, node, place, function):
                     continue
                 lock = context.code(holding.item)
                 yield context.finding(
-                    cls, node, holding.function,
+                    cls, node, function,
                     f"`{context.name_of(place)}` is awaited while `{lock}` is held",
                     confidence="likely",
                     label=f"`{lock}` stays taken until somebody completes this",

@@ -40,6 +40,14 @@ async def shutdown():
         task.cancel()
     await asyncio.wait(tasks)  # error: AG207
 """,
+        """\
+import asyncio
+
+async def shutdown():
+    for task in asyncio.all_tasks():
+        task.cancel()
+        await task  # error: AG207
+""",
     )
     good: ClassVar[tuple[str, ...]] = (
         """\
@@ -56,6 +64,12 @@ async def shutdown():
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     await asyncio.gather(*tasks)
 """,
+        """\
+import asyncio
+
+async def shutdown():
+    await asyncio.wait(asyncio.all_tasks(), timeout=1)
+""",
     )
 
     @classmethod
@@ -63,14 +77,17 @@ async def shutdown():
         """Find the waits of one module that hold the waiting task itself."""
         from agraph_static._internal.itself import own_task  # noqa: PLC0415 - imported when first needed
 
+        kept: dict[tuple[int, str], bool] = {}
         for function in context.module.functions:
             for node in function.awaits:
-                found = own_task(context, node, function)
+                found = own_task(context, node, function, kept)
                 if found is None:
                     continue
+                held, confidence = found
                 yield context.finding(
                     cls, node, function,
-                    f"`{function.name}` waits for {found}, which is itself",
+                    f"`{function.name}` waits for {held}, which is itself",
+                    confidence=confidence,
                     label="the task waits for itself",
                     help="take `asyncio.current_task()` out of the tasks that are waited for",
                 )  # fmt: skip
