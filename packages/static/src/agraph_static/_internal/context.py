@@ -60,6 +60,11 @@ class Context:
         tree, positions = (parse_module(text), None) if skeleton is None else skeleton
         self.module: Module = Module(text, path, tree, positions)
 
+    def close(self) -> None:
+        """Undo the cycles of the model, so that it is freed at once and without the garbage collector."""
+        self.module.close()
+        vars(self).clear()
+
     @cached_property
     def flow(self) -> Flow:
         """The places of the module."""

@@ -129,7 +129,10 @@ def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
 
 def _check(context: Context) -> list[Finding]:
     codes = selected_codes(context.config)
-    return [one for rule in all_rules() if rule.code in codes for one in rule.check(context)]
+    try:
+        return [one for rule in all_rules() if rule.code in codes for one in rule.check(context)]
+    finally:
+        context.close()
 
 
 def _select(findings: list[Finding], config: LintConfig) -> list[Finding]:

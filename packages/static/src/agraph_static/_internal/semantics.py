@@ -65,6 +65,11 @@ class Module:
         self._positions: Positions | SkeletonPositions | None = positions
         _Builder(self).run()
 
+    def close(self) -> None:
+        """Undo the cycles of the model: functions, classes and calls name each other."""
+        for function in self.functions:
+            function.close()
+
     @property
     def positions(self) -> Positions | SkeletonPositions:
         """Where nodes are; computed when first asked for."""
