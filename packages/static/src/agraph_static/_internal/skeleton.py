@@ -11,6 +11,7 @@ what the standard parser has checked already.
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
@@ -27,6 +28,10 @@ _set = object.__setattr__
 
 _Kind = TypeVar("_Kind", bound=cst.CSTNode)
 
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_INDENT = re.compile(r":[ \t]*(?:#.*)?(?:\r\n|\r|\n)([ \t]+)")
+"""The first indentation, most likely: where it is another, a fix is drafted again from the whole tree."""
+
 
 def skeleton(tree: ast.Module, text: str) -> tuple[cst.Module, SkeletonPositions]:
     """Make the skeleton of a module.
@@ -39,7 +44,11 @@ def skeleton(tree: ast.Module, text: str) -> tuple[cst.Module, SkeletonPositions
         The libcst module and where its nodes are.
     """
     builder = _Builder()
-    module = builder.make(cst.Module, tree, body=[builder.statement(one) for one in tree.body])
+    newline, indent = _NEWLINE.search(text), _INDENT.search(text)
+    module = builder.make(
+        cst.Module, tree, body=[builder.statement(one) for one in tree.body],
+        default_newline=newline[0] if newline else "\n", default_indent=indent[1] if indent else "    ",
+    )  # fmt: skip
     builder.fill()
     return module, SkeletonPositions(text, builder.places)
 
@@ -122,7 +131,8 @@ class _Builder:
     def block(self, sources: list[ast.stmt], owner: ast.AST | None = None) -> cst.CSTNode:
         if sources[0].lineno == getattr(owner, "lineno", 0):
             return self.make(cst.SimpleStatementSuite, sources[0], body=self.nodes(sources))
-        return self.make(cst.IndentedBlock, sources[0], body=[self.statement(one) for one in sources])
+        body = [self.statement(one) for one in sources]
+        return self.make(cst.IndentedBlock, sources[0], body=body, indent=None)
 
     def otherwise(self, kind: type[_Kind], sources: list[ast.stmt]) -> _Kind | None:
         """An `else` or `finally`; None for an empty one."""
