@@ -71,7 +71,7 @@ def narrowed(tree: ast.Module, text: str, findings: Iterable[Finding]) -> str:
 
 
 def _unused(body: list[ast.stmt], wanted: set[int]) -> Iterator[ast.stmt]:
-    """The functions and classes that hold no line that is wanted, or that another statement stands on, too."""
+    """The functions and classes that hold no line that is wanted, or that another statement shares."""
     taken = [_numbers(node) for node in body]
     for index, node in enumerate(body):
         shared = index > 0 and taken[index - 1].stop > taken[index].start

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from agraph_static._internal.engine import lint_source
@@ -95,8 +96,9 @@ class Pool:
         )
 
         if self._executor is None:
-            import agraph_static._internal.skeleton  # noqa: PLC0415 - imports libcst, once for all processes
-
+            import_module(
+                "agraph_static._internal.skeleton"
+            )  # and libcst, once for all processes that are forked
             self._executor = ProcessPoolExecutor(self._jobs, mp_context=_context(), initializer=gc.freeze)
         for files in _chunks(self._waiting):
             try:

@@ -125,8 +125,12 @@ class _Builder:
 
     def statement(self, source: ast.stmt) -> cst.CSTNode | None:
         node = self.node(source)
-        compound = isinstance(source, _COMPOUND)
-        return node if compound else self.make(cst.SimpleStatementLine, source, body=[node])
+        if type(source) in _COMPOUND:
+            return node
+        line: cst.CSTNode = _new(cst.SimpleStatementLine)
+        _set(line, "body", [node])
+        self.places[id(line)] = source
+        return line
 
     def block(self, sources: list[ast.stmt], owner: ast.AST | None = None) -> cst.CSTNode:
         if sources[0].lineno == getattr(owner, "lineno", 0):
@@ -150,7 +154,12 @@ class _Builder:
         found = []
         for one in positional:
             value, star = (one.value, "*") if isinstance(one, ast.Starred) else (one, "")
-            found.append(self.make(cst.Arg, one, value=self.node(value), keyword=None, star=star))
+            argument: cst.Arg = _new(cst.Arg)
+            _set(argument, "value", self.node(value))
+            _set(argument, "keyword", None)
+            _set(argument, "star", star)
+            self.places[id(argument)] = one
+            found.append(argument)
         for given in keywords:
             name = self.leaf(given.arg, given) if given.arg else None
             star = "" if given.arg else "**"
@@ -407,9 +416,11 @@ def _match(build: _Builder, source: ast.Match, node: cst.CSTNode) -> None:
     _set(node, "cases", cases)
 
 
-_COMPOUND = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.If, ast.With,
-    ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+_COMPOUND = frozenset(
+    {
+        ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.If,
+        ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+    }
 )  # fmt: skip
 
 _CONSTANTS: dict[type, type[cst.CSTNode]] = {
