@@ -9,7 +9,7 @@ from pathlib import Path
 import libcst
 import pytest
 
-from agraph_static import lint_paths, lint_source
+from agraph_static import all_rules, lint_paths, lint_source
 
 BAD = """\
 import asyncio
@@ -45,6 +45,10 @@ def test_what_libcst_takes_for_an_error_in_itself():
     text = BAD.replace("Task", "Task, größe") + 'x = t"a" t"b"\n'
     (finding,) = lint_source(text)
     assert (finding.code, finding.span.line, finding.fix) == ("AG101", 5, None)
+    fixable = next(rule.bad for rule in all_rules() if rule.code == "AG107")[0]
+    assert lint_source(fixable)[0].fix is not None
+    (finding,) = lint_source(fixable + 'x = t"a" t"b"\n')
+    assert finding.fix is None
     assert "cannot read this file, so there is no fix" in finding.notes[-1]
 
 

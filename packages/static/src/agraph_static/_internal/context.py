@@ -48,17 +48,22 @@ class Context:
             text: The source; it must parse.
             path: The file as given.
             config: The configuration; its `extra_wrappers` are names the model then knows.
-            skeleton: Look at this instead of a tree that libcst parses; findings then have no fixes.
+            skeleton: Look at this instead of a tree that libcst parses; fixes are then drafts.
 
         Raises:
             UnreadableError: libcst cannot parse it.
         """
         self.path = path
         self.config = config
-        self.has_fixes: bool = skeleton is None
+        self.is_skeleton: bool = skeleton is not None
         self.tried: int = 0
         tree, positions = (parse_module(text), None) if skeleton is None else skeleton
         self.module: Module = Module(text, path, tree, positions)
+
+    def close(self) -> None:
+        """Undo the cycles of the model, so that it is freed at once and without the garbage collector."""
+        self.module.close()
+        vars(self).clear()
 
     @cached_property
     def flow(self) -> Flow:

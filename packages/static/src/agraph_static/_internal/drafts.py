@@ -245,11 +245,12 @@ _MOST_TRIED = 10_000_000
 def is_done(draft: Draft) -> bool:
     """Whether a fix can be offered: the text with its edits still is Python.
 
-    None is offered any more when many fixes of a big file were tried.
+    None is offered any more when many fixes of a big file were tried. Of a skeleton all are let through:
+    libcst's tree then decides.
     """
     context, edits = draft.context, draft.edits
-    if not draft.possible:
-        return False
+    if not draft.possible or context.is_skeleton:
+        return draft.possible
     context.tried += len(context.module.text)
     if context.tried > _MOST_TRIED:
         return False

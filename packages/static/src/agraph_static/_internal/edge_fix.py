@@ -37,8 +37,6 @@ TASK_NAME = "_waiter_task"
 def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
     """The fix of one bridge; None when its shape is not one that can be fixed mechanically."""
     call = bridge.registration
-    if not context.has_fixes:
-        return None
     if call.name != "add_done_callback" or not call.args:
         return None
     draft = draft_of(context)

@@ -64,7 +64,7 @@ def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
 
 
 def _decide(tree: ast.Module, text: str, path: str, config: LintConfig) -> list[Finding]:
-    """Find what libcst's tree holds; of a big file only what the skeleton's findings are about is read."""
+    """Find what the skeleton holds. What may have a fix is read by libcst, the rest of the file is not."""
     from agraph_static._internal.tree import UnreadableError  # noqa: PLC0415 - imports libcst
 
     text = without_data(tree, text)
@@ -77,14 +77,18 @@ def _decide(tree: ast.Module, text: str, path: str, config: LintConfig) -> list[
     suspected = _select(suspects(tree, text, path, config), config)
     if not suspected:
         return []
-    narrow = narrowed(tree, text, suspected)
+    fixable = [one for one in suspected if one.fix is not None]
+    if not fixable:
+        return suspected
+    narrow = narrowed(tree, text, fixable)
+    codes = frozenset(one.code for one in fixable)
     try:
-        found = _select(run_rules(narrow, path, config), config)
-        if narrow != text and list(map(_gist, found)) != list(map(_gist, suspected)):
-            found = _select(run_rules(text, path, config), config)
+        decided = {_gist(one): one for one in _select(run_rules(narrow, path, config, codes), config)}
+        if all(_gist(one) in decided for one in fixable):
+            return [one if one.fix is None else decided[_gist(one)] for one in suspected]
+        return _select(run_rules(text, path, config), config)
     except UnreadableError:
-        return [_without_libcst(one) for one in suspected]
-    return found
+        return [one if one.fix is None else _without_libcst(one) for one in suspected]
 
 
 def _without_libcst(finding: Finding) -> Finding:
@@ -92,12 +96,12 @@ def _without_libcst(finding: Finding) -> Finding:
     import libcst  # noqa: PLC0415 - imported when first needed
 
     note = f"libcst {libcst.LIBCST_VERSION} cannot read this file, so there is no fix"
-    return dataclasses.replace(finding, notes=(*finding.notes, note))
+    return dataclasses.replace(finding, notes=(*finding.notes, note), fix=None)
 
 
-def _gist(finding: Finding) -> tuple[str, str, str, int, str]:
-    """What has to be the same in the skeleton, in the whole tree and in a part of it."""
-    return finding.code, finding.confidence, finding.function, finding.span.line, finding.message
+def _gist(finding: Finding) -> tuple[object, ...]:
+    """What has to be the same in the skeleton and in libcst's tree of a part of the text."""
+    return finding.code, finding.confidence, finding.function, finding.span, finding.message, finding.fix
 
 
 def suspects(tree: ast.Module, text: str, path: str, config: LintConfig) -> list[Finding]:
@@ -110,7 +114,7 @@ def suspects(tree: ast.Module, text: str, path: str, config: LintConfig) -> list
         config: Which rules to run.
 
     Returns:
-        Findings without fixes.
+        Findings whose fixes are drafts: where there is none, there is none to be had.
     """
     from agraph_static._internal.context import Context  # noqa: PLC0415 - imported when first needed
     from agraph_static._internal.skeleton import skeleton  # noqa: PLC0415 - imported when first needed
@@ -119,17 +123,20 @@ def suspects(tree: ast.Module, text: str, path: str, config: LintConfig) -> list
         return _check(Context(text, path, config, skeleton(tree, text)))
 
 
-def run_rules(text: str, path: str, config: LintConfig) -> list[Finding]:
-    """Run the selected rules over the libcst tree of a text that parses."""
+def run_rules(text: str, path: str, config: LintConfig, codes: frozenset[str] | None = None) -> list[Finding]:
+    """Run the selected rules, or only those of some codes, over the libcst tree of a text that parses."""
     from agraph_static._internal.context import Context  # noqa: PLC0415 - imported when first needed
 
     with without_collection():
-        return _check(Context(text, path, config))
+        return _check(Context(text, path, config), codes)
 
 
-def _check(context: Context) -> list[Finding]:
-    codes = selected_codes(context.config)
-    return [one for rule in all_rules() if rule.code in codes for one in rule.check(context)]
+def _check(context: Context, codes: frozenset[str] | None = None) -> list[Finding]:
+    codes = selected_codes(context.config) if codes is None else codes
+    try:
+        return [one for rule in all_rules() if rule.code in codes for one in rule.check(context)]
+    finally:
+        context.close()
 
 
 def _select(findings: list[Finding], config: LintConfig) -> list[Finding]:

@@ -122,8 +122,18 @@ def containers_waited_for(call: cst.Call) -> list[cst.BaseExpression]:
     return found
 
 
+_HOLDERS = frozenset(
+    {
+        cst.List, cst.Set, cst.Tuple, cst.ListComp, cst.SetComp, cst.GeneratorExp, cst.DictComp, cst.Dict,
+        cst.Call,
+    }
+)  # fmt: skip
+
+
 def elements_of(value: cst.BaseExpression) -> list[cst.BaseExpression]:  # noqa: PLR0911 - one question after the other reads best
     """The expressions of the items of a display or comprehension."""
+    if type(value) not in _HOLDERS:  # most are none of these, and isinstance is slow
+        return []
     if isinstance(value, (cst.List, cst.Set, cst.Tuple)):
         return [
             _item_of(element.value) if isinstance(element, cst.StarredElement) else element.value

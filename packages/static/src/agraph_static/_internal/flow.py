@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
 
@@ -41,7 +41,7 @@ Place = tuple[str, object, str]
 """Kind ("v": variable, "s": attribute of a class, "o": attribute of something unknown), owner, path."""
 
 _Entry = TypeVar("_Entry")
-_STEPS = (cst.Attribute, cst.Subscript, cst.Call)
+_STEPS = frozenset({cst.Attribute, cst.Subscript, cst.Call})
 
 _NESTING = 3
 """How deep containers in containers are followed."""
@@ -119,23 +119,24 @@ class Flow:
 
     # Places
 
-    def place(self, expression: cst.CSTNode | None, function: Function) -> Place | None:
+    def place(self, node: Any, function: Function) -> Place | None:  # noqa: ANN401 - its type is looked up
         """The place an expression names, or None."""
         suffix: list[str] = []
-        while expression is not None:
-            if isinstance(expression, cst.Name):
-                return self._named(expression.value, "".join(reversed(suffix)), function)
-            if isinstance(expression, cst.Attribute):
-                suffix.append("." + expression.attr.value)
-                expression = expression.value
-            elif isinstance(expression, cst.Subscript):
-                suffix.append("[]" if suffix else self._keyed(subscript(expression)))
-                expression = expression.value
-            elif isinstance(expression, cst.Call):
-                step = through_call(expression)
+        while node is not None:
+            kind = type(node)
+            if kind is cst.Name:
+                return self._named(node.value, "".join(reversed(suffix)), function)
+            if kind is cst.Attribute:
+                suffix.append("." + node.attr.value)
+                node = node.value
+            elif kind is cst.Subscript:
+                suffix.append("[]" if suffix else self._keyed(subscript(node)))
+                node = node.value
+            elif kind is cst.Call:
+                step = through_call(node)
                 if step is None:
                     return None
-                expression, taken = step
+                node, taken = step
                 suffix.append("[]" if suffix and taken else self._keyed(taken))
             else:
                 return None
@@ -248,18 +249,18 @@ class Flow:
                 self._values[target].append(Value(assignment.value, assignment.function))
 
     def _bind(self, target: Place, value: cst.BaseExpression, function: Function) -> None:
-        pending = [value]
+        pending: list[Any] = [value]
         while pending:
             one = pending.pop()
-            if isinstance(one, cst.IfExp):
+            if type(one) is cst.IfExp:
                 pending.extend((one.body, one.orelse))
                 continue
-            if isinstance(one, cst.BooleanOperation):
+            if type(one) is cst.BooleanOperation:
                 pending.extend((one.left, one.right))
                 continue
-            if isinstance(one, cst.NamedExpr):
+            if type(one) is cst.NamedExpr:
                 one = one.target
-            if isinstance(one, cst.Await):
+            if type(one) is cst.Await:
                 one = taken_item(one)
             source = self.place(one, function)
             if source is not None:
@@ -362,14 +363,14 @@ class Flow:
             place = None if is_queue_get(current) else self.place(current, function)
             if place is not None:
                 self._waits[place].append(Wait(how, node, function))
+            if type(current) in (cst.Name, cst.Attribute):
+                continue
             if isinstance(current, cst.Call) and id(current) in self.module.call_of:
                 self._wait_call(current, kind, node, function, pending)
             elif isinstance(current, (cst.IfExp,)):
                 pending.extend(((current.body, how), (current.orelse, how)))
             elif isinstance(current, cst.BooleanOperation):
                 pending.extend(((current.left, how), (current.right, how)))
-            elif isinstance(current, cst.Await) and kind == "return":
-                continue  # the await itself was seen
             elif isinstance(current, (cst.Tuple, cst.List, cst.Set)):
                 pending.extend((element.value, weaker(how)) for element in current.elements)
                 pending.extend((one, weaker(how)) for one in starred_in(current))
@@ -429,7 +430,7 @@ class Flow:
         places = [*self._parent, *self._parent.values(), *self._values, *self._waits, *self._passed]
         for call in self.module.calls:
             for one in (call.receiver, *call.args):
-                place = self.place(one, call.function) if isinstance(one, _STEPS) else None
+                place = self.place(one, call.function) if type(one) in _STEPS else None
                 if place is not None:
                     places.append(place)
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import libcst as cst
@@ -36,9 +37,11 @@ class Names:
             node, runs = stack.pop()
             if isinstance(node, (cst.Import, cst.ImportFrom)):
                 self._import(node, runs=runs)
-            elif isinstance(node, (*_RUNNING, cst.BaseCompoundStatement, cst.BaseSuite, *_PARTS)):
-                inside = runs and isinstance(node, _RUNNING)
-                stack.extend((one, inside) for one in reversed(children(node)))
+            else:
+                inside = runs and type(node) in _RUNNING
+                stack.extend(
+                    (one, inside) for one in reversed(children(node)) if _holds_statements(type(one))
+                )
 
     def _import(self, node: cst.Import | cst.ImportFrom, *, runs: bool) -> None:
         if isinstance(node.names, cst.ImportStar):
@@ -70,13 +73,27 @@ class Names:
 
 
 _PARTS = (cst.Else, cst.Finally, cst.ExceptHandler, cst.ExceptStarHandler, cst.MatchCase)
-_RUNNING = (
-    cst.Module,
-    cst.SimpleStatementLine,
-    cst.Try,
-    cst.TryStar,
-    cst.IndentedBlock,
-    cst.Else,
-    cst.Finally,
-    cst.ExceptHandler,
+_RUNNING = frozenset(
+    {
+        cst.Module,
+        cst.SimpleStatementLine,
+        cst.Try,
+        cst.TryStar,
+        cst.IndentedBlock,
+        cst.Else,
+        cst.Finally,
+        cst.ExceptHandler,
+    }
 )
+
+
+@cache
+def _holds_statements(kind: type) -> bool:
+    """Whether imports can stand in a kind of node, or whether it is one."""
+    return issubclass(
+        kind,
+        (
+            cst.Import, cst.ImportFrom, cst.SimpleStatementLine, cst.BaseCompoundStatement, cst.BaseSuite,
+            *_PARTS,
+        ),
+    )  # fmt: skip

@@ -7,11 +7,13 @@ finding is about are replaced by spaces; every other character stays where it is
 from __future__ import annotations
 
 import ast
+import bisect
+import itertools
 import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from agraph_static._internal.model import Finding
 
@@ -19,6 +21,8 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DATA = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.USub, ast.Load)
 _BIG = 500_000
 """Characters from which on it pays to look for tables."""
+
+_ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
 
@@ -29,33 +33,67 @@ def lines_of(text: str) -> list[str]:
 
 
 def narrowed(tree: ast.Module, text: str, findings: Iterable[Finding]) -> str:
-    """The text without the functions and classes of the module that findings do not touch.
+    """The text without the functions, classes and methods that findings do not touch.
 
     Args:
         tree: The standard parser's tree of the text.
         text: The source.
-        findings: What the text has to keep, with the second places.
+        findings: What the text has to keep, with the second places and what fixes change.
 
     Returns:
         A text with the same lines, whose other parts begin at the same characters and bytes.
     """
+    lines = lines_of(text)
     wanted = {
         line
         for one in findings
         for span in (one.span, *(other.span for other in one.related))
         for line in range(span.line, span.end_line + 1)
     }
-    lines = lines_of(text)
-    taken = [(_first_line(node), node.end_lineno or node.lineno) for node in tree.body]
-    for index, node in enumerate(tree.body):
-        first, last = taken[index]
-        shared = index > 0 and taken[index - 1][1] >= first
-        shared = shared or (index + 1 < len(taken) and taken[index + 1][0] <= last)
-        if shared or not isinstance(node, _DEFINITIONS) or not wanted.isdisjoint(range(first, last + 1)):
-            continue
-        for number in range(first - 1, last):
-            lines[number] = _blank(lines[number])
+    names = {name for line in wanted for name in _ATTRIBUTE.findall(lines[line - 1])}
+    wanted.update(_edited(lines, findings))
+    unused = list(_unused(tree.body, wanted))
+    for owner in tree.body:
+        if isinstance(owner, ast.ClassDef) and not wanted.isdisjoint(_numbers(owner)):
+            methods = [
+                one
+                for one in _unused(owner.body, wanted)
+                if names.isdisjoint(
+                    _ATTRIBUTE.findall("".join(lines[number - 1] for number in _numbers(one)))
+                )
+            ]
+            if len(methods) < len(owner.body):
+                unused.extend(methods)
+    for one in unused:
+        for number in _numbers(one):
+            lines[number - 1] = _blank(lines[number - 1])
     return "".join(lines)
+
+
+def _unused(body: list[ast.stmt], wanted: set[int]) -> Iterator[ast.stmt]:
+    """The functions and classes that hold no line that is wanted, or that another statement shares."""
+    taken = [_numbers(node) for node in body]
+    for index, node in enumerate(body):
+        shared = index > 0 and taken[index - 1].stop > taken[index].start
+        shared = shared or (index + 1 < len(taken) and taken[index + 1].start < taken[index].stop)
+        if not shared and isinstance(node, _DEFINITIONS) and wanted.isdisjoint(taken[index]):
+            yield node
+
+
+def _numbers(node: ast.stmt) -> range:
+    """The lines of a statement."""
+    return range(_first_line(node), (node.end_lineno or node.lineno) + 1)
+
+
+def _edited(lines: list[str], findings: Iterable[Finding]) -> Iterator[int]:
+    """The lines that fixes change, or stand behind."""
+    ends = list(itertools.accumulate(len(one.encode("utf-8", errors="surrogatepass")) for one in lines))
+    for finding in findings:
+        for edit in finding.fix.edits if finding.fix is not None else ():
+            if edit.end > 0:
+                yield from range(
+                    bisect.bisect_left(ends, edit.start) + 1, bisect.bisect_left(ends, edit.end) + 2
+                )
 
 
 def without_data(tree: ast.Module, text: str) -> str:

@@ -26,7 +26,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 def orphan_fix(context: Context, flight: Flight) -> Fix | None:
     """The fix of one future that can be left incomplete; None where its owner cannot be wrapped."""
-    if not context.has_fixes or any(NAME in one.bindings for one in flight.function.lineage()):
+    if any(NAME in one.bindings for one in flight.function.lineage()):
         return None
     target = next(
         (one for one in flight.function.assignments if one.value is flight.creation and one.kind == "assign"),

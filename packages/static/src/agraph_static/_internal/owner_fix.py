@@ -39,8 +39,6 @@ _MOST_WAITS = 50
 
 def flight_fix(context: Context, flight: Flight) -> Fix | None:
     """The fix of a single flight: its owner is the task that makes it."""
-    if not context.has_fixes:
-        return None
     draft = draft_of(context)
     target = _shortest(
         context,
@@ -54,7 +52,7 @@ def flight_fix(context: Context, flight: Flight) -> Fix | None:
 def spawn_fix(context: Context, spawn: Spawn) -> Fix | None:
     """The fix of a future that a spawned task completes: where both are at hand, the task is its owner."""
     function = spawn.call.function
-    if not context.has_fixes or spawn.wait is None:
+    if spawn.wait is None:
         return None
     held = _shortest(context, [one for one in function.assignments if one.value is spawn.call.node])
     root = context.flow.root(spawn.resolution.place)

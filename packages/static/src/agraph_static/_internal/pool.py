@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from agraph_static._internal.engine import lint_source
 from agraph_static._internal.model import FileError, Finding
+from agraph_static._internal.source import without_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +69,8 @@ class Pool:
             fixed.
         """
         if self._executor is None:
-            for file, _ in self._waiting:
-                yield lint_file(file, self._config)
+            for files in _chunks(self._waiting):
+                yield from _lint_chunk(files, self._config)
             return
         from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - imported when first needed
 
@@ -93,7 +96,10 @@ class Pool:
         )
 
         if self._executor is None:
-            self._executor = ProcessPoolExecutor(self._jobs, mp_context=_context())
+            import_module(
+                "agraph_static._internal.skeleton"
+            )  # and libcst, once for all processes that are forked
+            self._executor = ProcessPoolExecutor(self._jobs, mp_context=_context(), initializer=gc.freeze)
         for files in _chunks(self._waiting):
             try:
                 self._running.append((self._executor.submit(_lint_chunk, files, self._config), files))
@@ -132,7 +138,8 @@ def _one_by_one(files: list[str], config: LintConfig) -> Iterator[Outcome]:
 
 
 def _lint_chunk(files: list[str], config: LintConfig) -> list[Outcome]:
-    return [lint_file(file, config) for file in files]
+    with without_collection():  # what is looked at leaves no garbage behind, see Context.close
+        return [lint_file(file, config) for file in files]
 
 
 def _chunks(files: list[tuple[str, int]]) -> list[list[str]]:

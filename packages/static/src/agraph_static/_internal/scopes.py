@@ -102,6 +102,12 @@ class Function:
     withs: list[cst.With] = field(default_factory=list)
     fors: list[cst.For] = field(default_factory=list)
 
+    def close(self) -> None:
+        """Let go of what names the function, too."""
+        self.parent = self.owner = None
+        for held in (self.bindings, self.functions, self.nested, self.calls, self.assignments):
+            held.clear()
+
     @property
     def self_name(self) -> str:
         """The first parameter of the method around it; empty outside methods."""

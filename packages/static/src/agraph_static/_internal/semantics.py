@@ -65,6 +65,11 @@ class Module:
         self._positions: Positions | SkeletonPositions | None = positions
         _Builder(self).run()
 
+    def close(self) -> None:
+        """Undo the cycles of the model: functions, classes and calls name each other."""
+        for function in self.functions:
+            function.close()
+
     @property
     def positions(self) -> Positions | SkeletonPositions:
         """Where nodes are; computed when first asked for."""
@@ -165,15 +170,18 @@ class _Builder:
         module = self.module
         stack: list[tuple[cst.CSTNode, Function, Class | None]] = [(module.tree, module.body, None)]
         parents = module.parents
-        push = stack.append
+        push, pop = stack.append, stack.pop
+        handler_of, empty = _HANDLERS.get, EMPTY
         while stack:
-            node, function, owner = stack.pop()
-            handler = _HANDLERS.get(type(node))
+            node, function, owner = pop()
+            handler = handler_of(type(node))
             if handler is not None:
                 function, owner = handler(self, node, function, owner)
-            for child in reversed(children(node)):
+            below = children(node)
+            below.reverse()
+            for child in below:
                 parents[id(child)] = node
-                if type(child) not in EMPTY:  # half of all nodes are names
+                if type(child) not in empty:  # half of all nodes are names
                     push((child, function, owner))
 
     # Handlers return the function and class that hold for the nodes below.

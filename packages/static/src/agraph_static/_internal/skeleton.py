@@ -11,6 +11,7 @@ what the standard parser has checked already.
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import libcst as cst
@@ -27,6 +28,10 @@ _set = object.__setattr__
 
 _Kind = TypeVar("_Kind", bound=cst.CSTNode)
 
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_INDENT = re.compile(r":[ \t]*(?:#.*)?(?:\r\n|\r|\n)([ \t]+)")
+"""The first indentation, most likely: where it is another, a fix is drafted again from the whole tree."""
+
 
 def skeleton(tree: ast.Module, text: str) -> tuple[cst.Module, SkeletonPositions]:
     """Make the skeleton of a module.
@@ -39,7 +44,11 @@ def skeleton(tree: ast.Module, text: str) -> tuple[cst.Module, SkeletonPositions
         The libcst module and where its nodes are.
     """
     builder = _Builder()
-    module = builder.make(cst.Module, tree, body=[builder.statement(one) for one in tree.body])
+    newline, indent = _NEWLINE.search(text), _INDENT.search(text)
+    module = builder.make(
+        cst.Module, tree, body=[builder.statement(one) for one in tree.body],
+        default_newline=newline[0] if newline else "\n", default_indent=indent[1] if indent else "    ",
+    )  # fmt: skip
     builder.fill()
     return module, SkeletonPositions(text, builder.places)
 
@@ -116,13 +125,18 @@ class _Builder:
 
     def statement(self, source: ast.stmt) -> cst.CSTNode | None:
         node = self.node(source)
-        compound = isinstance(source, _COMPOUND)
-        return node if compound else self.make(cst.SimpleStatementLine, source, body=[node])
+        if type(source) in _COMPOUND:
+            return node
+        line: cst.CSTNode = _new(cst.SimpleStatementLine)
+        _set(line, "body", [node])
+        self.places[id(line)] = source
+        return line
 
     def block(self, sources: list[ast.stmt], owner: ast.AST | None = None) -> cst.CSTNode:
         if sources[0].lineno == getattr(owner, "lineno", 0):
             return self.make(cst.SimpleStatementSuite, sources[0], body=self.nodes(sources))
-        return self.make(cst.IndentedBlock, sources[0], body=[self.statement(one) for one in sources])
+        body = [self.statement(one) for one in sources]
+        return self.make(cst.IndentedBlock, sources[0], body=body, indent=None)
 
     def otherwise(self, kind: type[_Kind], sources: list[ast.stmt]) -> _Kind | None:
         """An `else` or `finally`; None for an empty one."""
@@ -140,7 +154,12 @@ class _Builder:
         found = []
         for one in positional:
             value, star = (one.value, "*") if isinstance(one, ast.Starred) else (one, "")
-            found.append(self.make(cst.Arg, one, value=self.node(value), keyword=None, star=star))
+            argument: cst.Arg = _new(cst.Arg)
+            _set(argument, "value", self.node(value))
+            _set(argument, "keyword", None)
+            _set(argument, "star", star)
+            self.places[id(argument)] = one
+            found.append(argument)
         for given in keywords:
             name = self.leaf(given.arg, given) if given.arg else None
             star = "" if given.arg else "**"
@@ -397,9 +416,11 @@ def _match(build: _Builder, source: ast.Match, node: cst.CSTNode) -> None:
     _set(node, "cases", cases)
 
 
-_COMPOUND = (
-    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.If, ast.With,
-    ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+_COMPOUND = frozenset(
+    {
+        ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.AsyncFor, ast.While, ast.If,
+        ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+    }
 )  # fmt: skip
 
 _CONSTANTS: dict[type, type[cst.CSTNode]] = {
