@@ -106,7 +106,7 @@ class Function:
         """Let go of what names the function, too."""
         self.parent = self.owner = None
         for held in (self.bindings, self.functions, self.nested, self.calls, self.assignments):
-            held.clear()  # type: ignore[attr-defined]
+            held.clear()
 
     @property
     def self_name(self) -> str:
