@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import gc
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from agraph_static import Finding, LintConfig, all_rules, lint_source
 from agraph_static._internal.engine import run_rules, suspects
 from agraph_static._internal.narrow import narrowed
+from agraph_static._internal.scopes import Function
 from agraph_static._internal.skeleton import skeleton
 from agraph_static._internal.tree import children, walk
 
@@ -133,6 +135,38 @@ def test_what_no_finding_is_about_is_not_read_by_libcst():
     assert narrow.count("\n") == source.count("\n")
     assert "self._loading = asyncio" in narrow
     assert gist(lint_source(source, "a.py", EVERYTHING)) == gist(run_rules(source, "a.py", EVERYTHING))
+
+
+def test_of_a_class_only_the_methods_are_read_that_a_finding_is_about():
+    (bad, *_) = next(rule.bad for rule in all_rules() if rule.code == "AG109")
+    source = bad.replace("class ", "class Other:\n    pass\n\nclass ", 1)
+    source = f"{source}\n    def unrelated(self):\n        return self.colour\n"
+    found = suspects(ast.parse(source), source, "a.py", EVERYTHING)
+    narrow = narrowed(ast.parse(source), source, found)
+    assert "unrelated" not in narrow
+    assert "self._loading = asyncio" in narrow
+    assert lint_source(source, "a.py", EVERYTHING) == run_rules(source, "a.py", EVERYTHING)
+
+
+def test_a_fix_that_the_rest_of_the_module_forbids_is_not_offered():
+    (bad, *_) = next(rule.bad for rule in all_rules() if rule.code == "AG108")
+    assert any(one.fix for one in lint_source(bad) if one.code == "AG108")
+    source = bad + "\n\ndef elsewhere():\n    _awaited_by_add = 1\n    return _awaited_by_add\n"
+    assert not any(one.fix for one in lint_source(source) if one.code == "AG108")
+
+
+def test_a_module_is_freed_without_the_garbage_collector():
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for rule in all_rules():
+            for text in rule.bad:
+                lint_source(text, "a.py", EVERYTHING)
+        assert not [one for one in gc.get_objects() if type(one) is Function]
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def test_a_part_that_hides_a_finding_is_read_again_whole():

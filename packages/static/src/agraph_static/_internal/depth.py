@@ -52,8 +52,10 @@ def _is_deep(statement: ast.stmt) -> bool:
         node, depth = stack.pop()
         if depth > MAX_DEPTH:
             return True
-        inner = [part for name in _PARTS for part in _list(node, name)]
-        stack.extend((part, depth + 1) for part in inner)
+        inner: list[ast.AST] = []
+        for name in _parts_of(node):
+            inner.extend(getattr(node, name))
+        stack.extend([(part, depth + 1) for part in inner])
         if not inner and _length(node) > _LONG and _depth([node]) > MAX_DEPTH:
             return True
         if inner and _length(node, until=inner[0]) > _LONG:
@@ -63,9 +65,15 @@ def _is_deep(statement: ast.stmt) -> bool:
     return False
 
 
-def _list(node: ast.AST, name: str) -> list[ast.AST]:
-    found = getattr(node, name, None)
-    return found if isinstance(found, list) else []
+_KNOWN_PARTS: dict[type, tuple[str, ...]] = {ast.Lambda: (), ast.IfExp: ()}  # their `body` is an expression
+
+
+def _parts_of(node: ast.AST) -> tuple[str, ...]:
+    """The fields of a node that hold statements, handlers or cases."""
+    known = _KNOWN_PARTS.get(type(node))
+    if known is None:
+        known = _KNOWN_PARTS[type(node)] = tuple(name for name in _PARTS if name in node._fields)
+    return known
 
 
 def _length(node: ast.AST, until: ast.AST | None = None) -> int:
