@@ -14,8 +14,9 @@ from agraph._internal.triggers import ahead
 
 pytestmark = pytest.mark.skipif(not HAS_UNIX, reason="no such signals, sockets or limits here")
 
+# asyncio comes first: Python 3.13.0 cannot import `_socket` in a directory that is gone.
 PROGRAM = """
-import os, resource, sys, time
+import asyncio, os, resource, sys, time
 import agraph
 if "gone" in sys.argv:
     os.mkdir("gone")
