@@ -14,6 +14,9 @@ _NO_NODES = frozenset(
 )
 """Fields that hold text, operators or imported names."""
 
+NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
+"""Names that say nothing about what is meant."""
+
 
 def below(node: ast.AST) -> list[Any]:
     """The nodes right below one, without operators: faster than `ast.iter_child_nodes`."""

@@ -1,9 +1,8 @@
 """Which files are worth a libcst tree. Every step may only let too much through, never too little.
 
-First a test for byte strings in the file (`in`, some 600 MB/s; a regular expression reaches a tenth of
-that). Then the
-standard parser says where the functions are, and the same kind of test runs over the text of each function:
-does it complete a future, or name a function that does? What is suspected is then read properly.
+First a test for byte strings in the file (`in`, some 600 MB/s; a regular expression reaches a tenth of that).
+Then the standard parser says where the functions are, and the same kind of test runs over the text of each
+function: does it complete a future, or name a function that does? What is suspected is then read properly.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.nodes import code_of, last_name, mentioned, walk
+from agraph_static._internal.lock_triage import makes_locks, nests_locks, takes_locks
+from agraph_static._internal.nodes import NO_NAMES, code_of, last_name, mentioned, walk
 from agraph_static._internal.units import ROUNDS, Closure, Unit, any_in, closure, present, reach, units
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ _HANDS_ON = (b"await", b"return ")
 _BLOCK = (b".result(", b".exception(")
 _SUSPEND = (b"await", b"async with", b"async for")
 _COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
-_LOCK_ROUNDS = 4
-"""How many awaited calls away a second lock is looked for."""
 
 
 def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:
@@ -75,7 +73,7 @@ def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the
         or any_in(_EDGES, data)
     ):
         return True
-    if _takes_locks(data):
+    if takes_locks(data):
         return True
     if b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data) and b"async def" in data:
         return True
@@ -84,7 +82,7 @@ def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the
 
 def _makes_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the other reads best
     """What `reasons` asks of a file before it asks what its functions hold."""
-    if any_in((*_EDGES, *_CHAIN), data) or (b"run_coroutine_threadsafe" in data and b".result(" in data):
+    if any_in((*_EDGES, *_CHAIN), data) or (b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data)):
         return True
     kinds = _kinds_made(data)
     complete = any_in(_COMPLETE, data)
@@ -97,7 +95,7 @@ def _makes_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after th
         return True
     if (event or complete) and any_in(_SPAWN, data):
         return True
-    if b"Lock" in data and b"async with" in data and _LOCK.search(data) is not None:
+    if makes_locks(data) and takes_locks(data):
         return True
     return (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data)
 
@@ -113,7 +111,7 @@ def is_candidate(
         wrappers: Configured helper functions; a file that uses one is always let through.
         every_lock: Let every file through that holds an asyncio lock.
     """
-    if every_lock and _takes_locks(data):
+    if every_lock and takes_locks(data):
         return True
     return bool(reasons(tree, data, wrappers))
 
@@ -137,7 +135,7 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
         return ["spawn"]
     if (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data) and _awaits_own(tree):
         return ["itself"]
-    return ["locks"] if _takes_locks(data) and _nests_locks(found, data) else []
+    return ["locks"] if takes_locks(data) and nests_locks(found, data) else []
 
 
 def _awaits_itself(data: bytes) -> bool:
@@ -352,13 +350,13 @@ def _completes_own(node: ast.AST, near: dict[bytes, bytes]) -> bool:
         seen.see(one, own=own)
     made = seen.made
     first = min((one for one in seen.suspended if made is not None and one > made), default=None)
-    names = seen.names - _NO_NAMES
+    names = seen.names - NO_NAMES
     if not names or first is None:
         return False
     for _ in range(3):
         for read, written in seen.flows:
             if read & names:
-                names |= written - _NO_NAMES
+                names |= written - NO_NAMES
     return any(_place(call) > first and _may_complete(call, names, near) for call in seen.calls)
 
 
@@ -420,7 +418,6 @@ def _unsubscripted(node: ast.expr) -> ast.expr:
 
 
 _MAKER_NAMES = words.FUTURE_METHODS | {"Future", "Event", "_GatheringFuture"}
-_NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
 
 
 def _has_spawn(found: list[Unit], complete: Closure, data: bytes, kinds: frozenset[str]) -> bool:
@@ -464,48 +461,3 @@ def _starts(unit: Unit, spawned: set[str]) -> bool:
         elif isinstance(one, ast.Call) and mentioned(one) & spawned:
             first = min(first or one.lineno, one.lineno)
     return 0 < first <= last
-
-
-_LOCK = re.compile(rb"(?<!threading\.)\b(?:Lock|Condition|(?:Bounded)?Semaphore)\b(?=\s*[(),]|\s+as\b)")
-"""A lock that is made or imported, or given to what will make it: `defaultdict(asyncio.Lock)`."""
-
-_LOCKS = (b"Lock", b"Condition", b"Semaphore")
-_TAKES = (b"async with", b".acquire()")
-
-
-def _takes_locks(data: bytes) -> bool:
-    return any_in(_LOCKS, data) and any_in(_TAKES, data)
-
-
-def _nests_locks(found: list[Unit], data: bytes) -> bool:
-    """Whether a lock may be taken while one is held. A lock is what is named on a line that says `Lock`."""
-    lines = {line for line in data.split(b"\n") if any_in(_LOCKS, line) and _LOCK.search(line)}
-    said = {name.decode(errors="replace") for line in lines for name in re.findall(rb"\w+", line)} - _NO_NAMES
-    holding = [
-        (unit, node)
-        for unit in found
-        if any_in(_TAKES, unit.text)
-        for node in walk(unit.node)
-        if any(mentioned(one) & said for one in _taken(node))
-    ]
-    reached = {name.decode() for name in reach(found, {unit.name for unit, _ in holding}, _LOCK_ROUNDS)}
-    nodes = {id(node) for _, node in holding}
-    for unit, node in holding:
-        if isinstance(node, ast.AsyncWith) and len(node.items) > 1:
-            return True
-        held = node.body if isinstance(node, ast.AsyncWith) else [unit.node]
-        for inner in (one for statement in held for one in walk(statement)):
-            if id(inner) in nodes and inner is not node:
-                return True
-            if isinstance(inner, ast.Call) and last_name(inner.func) in reached:
-                return True
-    return False
-
-
-def _taken(node: ast.AST) -> list[ast.expr]:
-    """What an `async with` enters, or the lock of `await lock.acquire()`."""
-    if isinstance(node, ast.AsyncWith):
-        return [item.context_expr for item in node.items]
-    call = node.value if isinstance(node, ast.Await) else None
-    func = call.func if isinstance(call, ast.Call) else None
-    return [func.value] if isinstance(func, ast.Attribute) and func.attr == "acquire" else []
