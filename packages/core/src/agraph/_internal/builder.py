@@ -40,17 +40,17 @@ class Builder:
         self.holders: dict[int, list[int]] = {}
         self.leading: set[int] = set()
         self.errors: list[str] = []
-        self._ids: dict[Hashable, int] = {}
+        self.ids: dict[Hashable, int] = {}
         self._kept: list[object] = []
 
     def known(self, thing: object, part: str = "") -> int | None:
         """The id of an object, or of one part of it; None when it has none."""
-        return self._ids.get((id(thing), part) if part else id(thing))
+        return self.ids.get((id(thing), part) if part else id(thing))
 
     def reserve(self, thing: object, part: str = "") -> int:
         """The id of an object; a new one if it has none, whose row is to be made with `put`."""
         key = (id(thing), part) if part else id(thing)
-        number = self._ids.setdefault(key, len(self.nodes))
+        number = self.ids.setdefault(key, len(self.nodes))
         if number == len(self.nodes):
             self.nodes.append(None)
             self._kept.append(thing)
@@ -60,7 +60,7 @@ class Builder:
         """New ids for objects that have none yet, each once."""
         first = len(self.nodes)
         numbers = list(range(first, first + len(things)))
-        self._ids.update(zip(map(id, things), numbers, strict=True))
+        self.ids.update(zip(map(id, things), numbers, strict=True))
         self.nodes += [None] * len(things)
         self._kept += things
         return numbers

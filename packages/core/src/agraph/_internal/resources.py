@@ -60,7 +60,8 @@ class Resources:
         """
         # By the identity of a wait for one resource: those that wait for the same one share it.
         shared: dict[int, tuple[int, list[int]]] = {}
-        edges, waiters = self._builder.edges, self._builder.waiters
+        builder = self._builder
+        edges, waiters, ids = builder.edges, builder.waiters, builder.ids
         for task, wait in zip(facts.numbers, facts.waits, strict=True):
             if wait is None:
                 continue
@@ -70,10 +71,16 @@ class Resources:
                 edges.append(new_row(Edge, (task, number, wait.edge, "exact", None)))
                 others.append(task)
                 continue
-            if len(wait.targets) == 1 and type(wait.targets[0]) is not Part:
-                awaited = self._builder.known(wait.targets[0])
+            targets = wait.targets
+            if len(targets) == 1 and type(targets[0]) is not Part:
+                awaited = ids.get(id(targets[0]))
                 if awaited is not None:  # nearly always another task
-                    self._builder.edge(task, awaited, wait.edge)
+                    edges.append(new_row(Edge, (task, awaited, wait.edge, "exact", None)))
+                    found = waiters.get(awaited)
+                    if found is None:
+                        waiters[awaited] = [task]
+                    else:
+                        found.append(task)
                     continue
             self.connect(task, wait)
             if len(wait.targets) == 1 and type(wait.targets[0]) is Part:

@@ -29,11 +29,12 @@ def connect_declared(builder: Builder, facts: Facts, plain: Mapping[int, object]
         plain: Its futures that nobody known completes, by the ids of their nodes.
     """
     found: list[tuple[int, int]] = []
+    known, numbered = builder.ids.get, facts.numbers
     for position, waiters in with_declared(facts.tasks):
         for waiter in waiters:
-            number = builder.known(waiter)
+            number = known(id(waiter))
             if number is not None:
-                found.append((number, facts.numbers[position]))
+                found.append((number, numbered[position]))
     for awaited, future in plain.items():
         numbers = (builder.known(waiter) for waiter in declared(future))
         found += [(number, awaited) for number in numbers if number is not None]
