@@ -10,6 +10,9 @@ sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 sys.path.append(str(Path(__file__).parents[1] / "core" / "support"))  # snapshots made by hand
 
 from golden import CommandLine
+from running import hung
+
+from agraph_cli.attach.nudge import nudge
 
 
 @pytest.fixture
@@ -27,3 +30,13 @@ def folder():
     """A folder whose path is short enough for a socket."""
     with tempfile.TemporaryDirectory(prefix="ag") as name:
         yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def idle():
+    """A process that hangs and may be looked into."""
+    with hung("idle") as process:
+        failure = nudge(process.pid)
+        if failure:
+            pytest.skip(f"processes may not be looked into here: {failure}")
+        yield process

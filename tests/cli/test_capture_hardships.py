@@ -16,20 +16,9 @@ from agraph_cli.attach import debugger, ways
 from agraph_cli.attach import target as targets
 from agraph_cli.attach.interrupts import uninterrupted
 from agraph_cli.attach.model import AttachError, RefusedError, Request
-from agraph_cli.attach.nudge import nudge
 
 pytestmark = needs_proc
 PREPARED = PROGRAMS / "prepared.py"
-
-
-@pytest.fixture(scope="module")
-def idle():
-    """A process that hangs and may be looked into."""
-    with hung("idle") as process:
-        failure = nudge(process.pid)
-        if failure:
-            pytest.skip(f"processes may not be looked into here: {failure}")
-        yield process
 
 
 def in_own_mounts(script, *command):

@@ -16,20 +16,9 @@ from running import PROGRAMS, command_line, hung, needs_3_14, needs_proc, starte
 
 import agraph as library
 from agraph_cli.attach import target
-from agraph_cli.attach.nudge import nudge
 
 pytestmark = needs_proc
 PREPARED = PROGRAMS / "prepared.py"
-
-
-@pytest.fixture(scope="module")
-def idle():
-    """A process that hangs and may be looked into."""
-    with hung("idle") as process:
-        failure = nudge(process.pid)
-        if failure:
-            pytest.skip(f"processes may not be looked into here: {failure}")
-        yield process
 
 
 def test_a_prepared_process_answers_on_its_socket(agraph, folder):

@@ -8,7 +8,7 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from agraph.reduction import VERDICTS, how_sure
+from agraph.reduction import VERDICTS, how_sure, locals_of
 from agraph_cli.analysis.names import is_machinery, listed, plural
 from agraph_cli.analysis.survey import survey
 from agraph_cli.report.findings import below_orphans
@@ -181,10 +181,8 @@ def stack_lines(one: SnapshotAnalysis, node: Node, style: Style) -> list[str]:
     """
     stack = one.snapshot.stack_of(node)
     shown = [site for site in stack if not is_machinery(site)] if style.limit is not None else stack
-    variables = (node.detail or {}).get("locals")
-    told = [clean(line) for line in variables.split("\n")] if isinstance(variables, str) else []
     rows = [(f"{style.file(site.file)}:{site.line}", clean(site.function)) for site in shown or stack]
-    return [*columns(rows), *told]
+    return [*columns(rows), *map(clean, locals_of(node))]
 
 
 def _blocked_behind(deadlock: Deadlock, say: Sentences) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agraph._internal.reduction.assumptions import assumptions, how_sure
 from agraph._internal.reduction.judge import judge
-from agraph._internal.reduction.names import Labels, listed, plural, user_site
+from agraph._internal.reduction.names import Labels, listed, locals_of, plural, user_site
 from agraph._internal.reduction.verdict import VERDICTS
 
 if TYPE_CHECKING:
@@ -212,12 +212,6 @@ class _Text:
         if len(stack) > _MAX_FRAMES:
             yield f"  ... and {len(stack) - _MAX_FRAMES} more frames"
         yield from (f"  {plain(line)}" for line in locals_of(task))
-
-
-def locals_of(task: Node) -> list[str]:
-    """The local variables of a task, a line for each frame; none unless the capture was to read them."""
-    text = (task.detail or {}).get("locals")
-    return text.split("\n") if isinstance(text, str) else []
 
 
 def _place(site: Site) -> str:

@@ -95,6 +95,12 @@ def _is_machinery(file: str) -> bool:
     return _MACHINERY.search(file) is not None
 
 
+def locals_of(task: Node) -> list[str]:
+    """The local variables of a task, a line for each frame; none unless the capture was to read them."""
+    text = (task.detail or {}).get("locals")
+    return text.split("\n") if isinstance(text, str) else []
+
+
 def user_site(snapshot: Snapshot, node: Node) -> Site | None:
     """The innermost frame of a node that belongs to the program; the innermost of all if none does."""
     return site_of_stack(snapshot, node.stack)
