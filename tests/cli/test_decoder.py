@@ -123,3 +123,78 @@ def test_numbers_and_names_that_only_the_slow_reader_takes(fast):
     odd = Snapshot(made.process, made.capture, made.sites, made.stacks, tuple(nodes), made.edges)
     again = read_back(odd, fast)
     assert again.nodes[positions_of(again.nodes)[0]] == nodes[0]
+
+
+def many_rows(ids):
+    """Tasks that wait for a connection each, or for another task; `ids` are the ids of both, by turns."""
+    bare = bank()
+    size = len(ids) // 2
+    tasks = [
+        Node(ids[2 * at], "task", f"t{at}", "f", "waiting", at % 2, None, 1.0, at, -at, 1)
+        for at in range(size)
+    ]
+    others = [
+        Node(ids[2 * at + 1], "io", "", "Transport", "pending", key=-at, detail={"operation": "read"})
+        for at in range(size)
+    ]
+    edges = [
+        Edge(task.id, others[at].id if at % 3 else tasks[at * 7 % size].id, "await")
+        for at, task in enumerate(tasks)
+    ]
+    return Snapshot(bare.process, bare.capture, bare.sites, bare.stacks, (*tasks, *others), tuple(edges))
+
+
+LONG_IDS = {
+    "in place": [*range(3_000)],
+    "in place later": [*range(1_000_000, 1_003_000)],
+    "in any order": [at * 7 % 3_000 for at in range(3_000)],
+    "with gaps": [at * 3 for at in range(3_000)],
+    "one table after the other": [at // 2 + at % 2 * 1_500 for at in range(3_000)],
+}
+
+
+@pytest.mark.parametrize("ids", LONG_IDS.values(), ids=LONG_IDS)
+def test_long_columns(ids):
+    made = many_rows(ids)
+    again = agraph.loads(json.dumps(made.to_dict(), separators=(",", ":")).encode(), decoder=decoder)
+    places = positions_of(again.nodes)
+    assert [again.nodes[places[number]] for number in ids[:50]] == [
+        made.nodes[places[number]] for number in ids[:50]
+    ]
+    assert (again.nodes, again.edges) == (made.nodes, made.edges)
+    assert levels(build(again)).level == levels(build(made)).level
+    assert analyze_one(again).deadlocks == analyze_one(made).deadlocks
+
+
+def put(kind, column, at, value):
+    def change(document):
+        document["nodes"][kind][column][at] = value
+
+    return change
+
+
+LONG_DAMAGE = {
+    "an id twice": put("task", "id", 1_400, 0),
+    "an id twice, further on": put("io", "id", 1_400, 1_501),
+    "an id twice and below zero": put("io", "id", 1_400, -3),
+    "an id that is none": put("task", "id", 700, True),
+    "a stack that is not there": put("task", "stack", 1_499, 99),
+    "a stack below zero": put("task", "stack", 3, -1),
+    "a detail that is none": lambda d: d["nodes"]["io"].update(detail=[{"x": []}] * 1_500),
+    "an edge to nowhere": lambda d: d["edges"][0]["awaited"].__setitem__(1_000, 3_000),
+    "an edge to below zero": lambda d: d["edges"][0]["awaited"].__setitem__(1_000, -1),
+    "an edge from what is no number": lambda d: d["edges"][0]["waiter"].__setitem__(1_000, 1.0),
+}
+
+
+@pytest.mark.parametrize("damage", LONG_DAMAGE.values(), ids=LONG_DAMAGE)
+def test_errors_in_long_columns(damage):
+    document = many_rows(LONG_IDS["one table after the other"]).to_dict()
+    damage(document)
+    data = json.dumps(document, separators=(",", ":")).encode()
+    with pytest.raises(SnapshotError) as slow:
+        agraph.loads(data)
+    with pytest.raises(SnapshotError) as quick:
+        agraph.loads(data, decoder=decoder)
+    assert (str(quick.value), quick.value.path) == (str(slow.value), slow.value.path)
+    assert slow.value.path

@@ -6,7 +6,17 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agraph._internal.packed import Packed, Words, are_all, are_seconds, are_texts, are_whole, words_in
+from agraph._internal.packed import (
+    Packed,
+    Words,
+    are_all,
+    are_counts,
+    are_seconds,
+    are_texts,
+    are_whole,
+    counted,
+    words_in,
+)
 
 WHOLE = st.none() | st.integers(-(10**20), 10**20)
 SECONDS = WHOLE | st.floats(allow_nan=False, allow_infinity=False)
@@ -43,6 +53,38 @@ def test_whole_numbers(values, size):
 def test_whole_numbers_are_seen(values):
     assert are_whole(text_of(values), len(values))
     assert are_whole(json.dumps(values, indent=1).encode(), len(values))
+
+
+@given(lists(ANYTHING) | lists(st.integers(0, 10**20)))
+def test_counts(values):
+    fine = all(type(value) is int and value >= 0 for value in values)
+    assert are_counts(text_of(values)) <= fine
+    assert are_counts(text_of(values)) or not fine
+
+
+STARTS = st.integers(0, 3_000) | st.integers(10**6 - 1_500, 10**6 + 1_500) | st.integers(0, 10**15)
+
+
+@given(STARTS, st.integers(2, 3_500))
+def test_numbers_that_count_up(start, size):
+    values = range(start, start + size)
+    assert counted(text_of(list(values))) == values
+
+
+@given(STARTS, st.integers(2, 3_500), st.data())
+def test_numbers_that_do_not_count_up(start, size, data):
+    values = list(range(start, start + size))
+    at = data.draw(st.integers(0, size - 1) | st.just(size - 1))
+    before = values[at]
+    values[at] = data.draw(st.sampled_from([before + 1, -before, before * 10, before // 10, None, 1.5, "1"]))
+    found = counted(text_of(values))
+    assert found is None or list(found) == values
+
+
+@given(lists(ANYTHING))
+def test_what_does_not_count_up(values):
+    found = counted(text_of(values))
+    assert found is None or list(found) == values
 
 
 @given(lists(ANYTHING) | lists(SECONDS), st.integers(1, 30))

@@ -43,7 +43,18 @@ from agraph._internal.model import (
     Site,
     Snapshot,
 )
-from agraph._internal.packed import Packed, Words, are_all, are_seconds, are_texts, are_whole, words_in
+from agraph._internal.packed import (
+    Packed,
+    Words,
+    are_all,
+    are_counts,
+    are_seconds,
+    are_texts,
+    are_whole,
+    counted,
+    text_of,
+    words_in,
+)
 from agraph._internal.rows import EdgeGroup, Edges, Nodes, NodeTable, compact
 from agraph._internal.version import __version__
 
@@ -97,7 +108,7 @@ _SECONDS = ("since", "timer")
 # Columns that take much memory, and of which few values are looked at.
 _PACKED = ("name", "detail")
 # Columns that may stay text until they are wanted, in tables of some size.
-_READ_LATER = frozenset({"name", "type", "state", "loop", "since", "wait", "key", "need"})
+_READ_LATER = frozenset({"name", "type", "state", "stack", "loop", "since", "wait", "key", "need", "detail"})
 _FEW = 1_000
 
 # Columns that say the same few words again and again.
@@ -227,14 +238,15 @@ def from_dict(data: object, read: Callable[[Any], Any] = _as_it_is) -> Snapshot:
     sites = _sites(the_list(document, "sites", "$"))
     stacks = _stacks(the_list(document, "stacks", "$"), len(sites))
     tables = _nodes(the_object(document, "nodes", "$"), read, len(stacks))
-    known = _known_ids(tables)
+    nodes = Nodes(tables)
+    known = _known_ids(nodes)
     _check_loops(tables, known)
     return Snapshot(
         process=_record(Process, the_object(document, "process", "$"), "$.process"),
         capture=_record(Capture, the_object(document, "capture", "$"), "$.capture"),
         sites=sites,
         stacks=stacks,
-        nodes=Nodes(tables),
+        nodes=nodes,
         edges=Edges(_edges(the_list(document, "edges", "$"), known, len(sites), read)),
         agraph=str(document.get("agraph", "")),
     )
@@ -323,15 +335,19 @@ def _table(
     kind: NodeKind, table: dict[str, Any], path: str, read: Callable[[Any], Any], n_stacks: int
 ) -> NodeTable:
     columns: dict[str, Sequence[Any]] = {}
-    ids = the_list({"id": read(table["id"])} if "id" in table else table, "id", path)
+    ids: Any = counted(text_of(table.get("id")))
+    if ids is None:
+        ids = the_list({"id": read(table["id"])} if "id" in table else table, "id", path)
     size = len(ids)
     for name in COLUMNS:
         if name not in table:
             continue
         raw, place = table[name], f"{path}.{name}"
-        packed = _packed(name, raw, read, size)
+        packed = ids if type(ids) is range and name == "id" else _packed(name, raw, read, size)
         if packed is not None:
             columns[name] = packed
+            if name == "stack":
+                _check_indices(packed, n_stacks, "stacks", place)
             continue
         values: Any = ids if name == "id" else read(raw)
         encoded = name in _WORDS and is_object(values)
@@ -352,9 +368,9 @@ def _table(
 
 def _packed(name: str, raw: Any, read: Callable[[Any], Any], size: int) -> Sequence[Any] | None:  # noqa: ANN401 - JSON, or what it says
     """A column that need not be read now; None where its text does not show that all is well with it."""
-    if name not in _READ_LATER or isinstance(raw, (list, dict)) or size < _FEW:
+    text = text_of(raw) if name in _READ_LATER and size >= _FEW else b""
+    if not text:
         return None
-    text = bytes(raw)
     if name in _WORDS:
         said, at = words_in(text, size)
         words: list[Any] = read(said)["words"] if said.startswith(b'{"words":[') else [None]
@@ -362,6 +378,9 @@ def _packed(name: str, raw: Any, read: Callable[[Any], Any], size: int) -> Seque
     if name == "need":
         value = read(are_all(text, size) or b"null")
         return [value] * size if type(value) is int and value >= 0 else None
+    if name == "detail":
+        said = are_all(text, size)
+        return Packed(raw, read, size) if said and is_detail[0](read(said)) else None
     test = are_texts if name == "name" else are_seconds if name in _SECONDS else are_whole
     return Packed(raw, read, size, flat=True) if test(text, size) else None
 
@@ -398,7 +417,7 @@ def _check_column(name: str, values: list[Any], size: int, path: str) -> set[typ
     return kinds
 
 
-def _check_indices(values: list[Any], size: int, of: str, path: str) -> None:
+def _check_indices(values: Sequence[Any], size: int, of: str, path: str) -> None:
     different = set(values) - {None}
     if different and (min(different) < 0 or max(different) >= size):
         for index, value in enumerate(values):
@@ -406,32 +425,18 @@ def _check_indices(values: list[Any], size: int, of: str, path: str) -> None:
                 _index(value, size, of, f"{path}[{index}]")
 
 
-def _known_ids(tables: list[NodeTable]) -> Container[int]:
+def _known_ids(nodes: Nodes) -> Container[int]:
     """What the ids of nodes are; each may be there only once."""
-    ids = [table.columns["id"] for table in tables]
-    size = sum(map(len, ids))
-    inside = all(min(one, default=0) >= 0 and max(one, default=0) < size for one in ids)
-    if inside and not any(_marked(ids, size)):  # the usual case: ids count from 0
-        return range(size)
+    index = nodes.positions()
+    if not isinstance(index, dict):  # the usual case: ids count from 0
+        return range(len(nodes))
     met: set[int] = set()
-    for table in tables:
+    for table in nodes.tables if len(index) < len(nodes) else ():
         for position, number in enumerate(table.columns["id"]):
             if number in met:
                 fail(number, "an id that no other node has", f"$.nodes.{table.kind}.id[{position}]")
             met.add(number)
-    return met
-
-
-def _marked(ids: list[Sequence[int]], size: int) -> bytes:
-    """For each number 0 if it is an id, 1 if not."""
-    missing = bytearray(b"\1") * size
-    for one in ids:
-        if type(one) is range:
-            missing[one.start : one.stop] = bytes(len(one))
-        else:
-            for number in one:
-                missing[number] = 0
-    return bytes(missing)
+    return index
 
 
 def _check_loops(tables: list[NodeTable], known: Container[int]) -> None:
@@ -463,23 +468,29 @@ def _edges(
         for name, values in (("awaited", awaited), ("site", waiter if site is None else site)):
             if len(values) != len(waiter):
                 fail(len(values), f"{len(waiter)} values, as many as `waiter` has", f"{path}.{name}")
-        for name, values in (("waiter", waiter), ("awaited", awaited)):
-            _check_ends(values, known, f"{path}.{name}")
+        largest = [
+            _largest(values, known, f"{path}.{name}", sure=are_counts(text_of(group[name])))
+            for name, values in (("waiter", waiter), ("awaited", awaited))
+        ]
         if site is not None:
             _check_sites(site, n_sites, f"{path}.site")
-        found.append(EdgeGroup(kind, confidence, compact(waiter, {int}), compact(awaited, {int}), site))
+        ends = compact(waiter, {int}), compact(awaited, {int})
+        found.append(EdgeGroup(kind, confidence, *ends, site, (largest[0], largest[1])))
     return found
 
 
-def _check_ends(values: list[Any], known: Container[int], path: str) -> None:
-    if set(map(type, values)) <= {int}:
-        if isinstance(known, range) and (not values or (min(values) >= 0 and max(values) < len(known))):
-            return
-        if isinstance(known, set) and known.issuperset(values):
-            return
+def _largest(values: list[int], known: Container[int], path: str, *, sure: bool) -> int:
+    """The largest of some ids, which have to be known; `sure` says that they are whole numbers from 0 on."""
+    if sure or set(map(type, values)) <= {int}:
+        most = max(values, default=-1)
+        if isinstance(known, range) and most < len(known) and (sure or min(values, default=0) >= 0):
+            return most
+        if isinstance(known, dict) and known.keys() >= set(values):
+            return most
     for index, value in enumerate(values):
         if type(value) is not int or value not in known:
             fail(value, "the id of a node", f"{path}[{index}]")
+    return max(values, default=-1)
 
 
 def _check_sites(values: list[Any], n_sites: int, path: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,6 +27,10 @@ _NULL = b"nul"
 _ALL_ONE = bytes.maketrans(_DIGITS, b"0" * 10)
 _NUMBERS = bytes.maketrans(_DIGITS, bytes(range(10)))
 _LONG = b"0" * 200  # of that many digits a number may be too large
+
+# A thousand numbers in a row, but for the digits in front.
+_THOUSAND = b"".join(b"*%03d," % number for number in range(1000))
+_MOST_DIGITS = 15
 
 
 class Packed(Sequence[Any]):
@@ -56,7 +59,7 @@ class Packed(Sequence[Any]):
         self._size = size
         self._flat = flat
         self._values: list[Any] | None = None
-        self._pages: list[int] | None = None
+        self._pages = [0]
         self._asked = 0
 
     @property
@@ -89,7 +92,7 @@ class Packed(Sequence[Any]):
             return [values[position] for position in positions]
         parts: list[bytes] = []
         found = []
-        page, pages = -1, self._counted()
+        page, pages = -1, self._counted(positions[-1] if positions else 0)
         for position in positions:
             at = max(bisect_left(pages, position) - 1, 0)
             if at != page:
@@ -103,18 +106,19 @@ class Packed(Sequence[Any]):
     def _one(self, index: int) -> Any:  # noqa: ANN401 - a value of the column
         return self._read(self._text_at(index))
 
-    def _counted(self) -> list[int]:
-        """For each page the commas before it."""
-        if self._pages is None:
-            text = self.text
-            counts = (text.count(b",", at, at + _PAGE) for at in range(0, len(text), _PAGE))
-            self._pages = [0, *accumulate(counts)]
-        return self._pages
+    def _counted(self, index: int) -> list[int]:
+        """For each page the commas before it, up to the one after that of a value at least."""
+        view, pages = self._view, self._pages
+        at = (len(pages) - 1) * _PAGE
+        while pages[-1] <= index and at < len(view):
+            pages.append(pages[-1] + bytes(view[at : at + _PAGE]).count(b","))
+            at += _PAGE
+        return pages
 
     def _text_at(self, index: int) -> bytes:
         view, start = self._view, 1
         if index:
-            pages = self._counted()
+            pages = self._counted(index)
             page = bisect_left(pages, index) - 1
             begin = page * _PAGE
             *_, last = bytes(view[begin : begin + _PAGE]).split(b",", index - pages[page])
@@ -162,10 +166,42 @@ class Words(Sequence[str]):
         return map(self._words.__getitem__, self._at)
 
 
+def text_of(column: Any) -> bytes:  # noqa: ANN401 - JSON, or what it says
+    """The JSON of a column that was not read yet; empty for one that was."""
+    return b"" if column is None or isinstance(column, (list, dict, str, int, float)) else bytes(column)
+
+
 def are_whole(text: bytes, size: int, *, optional: bool = True) -> bool:
     """Whether a JSON list of so many values has whole numbers and, if optional, nulls. False is not sure."""
     allowed = b"-," + _DIGITS + _SPACE + (_NULL if optional else b"")
     return _has(text, size) and text.translate(None, allowed) == b"[]"
+
+
+def are_counts(text: bytes) -> bool:
+    """Whether a JSON list has nothing but whole numbers from 0 on. False is not sure."""
+    return text.translate(None, b"," + _DIGITS + _SPACE) == b"[]"
+
+
+def counted(text: bytes) -> range | None:
+    """The numbers of a JSON list that count up by one; None where they may not.
+
+    A thousand numbers are compared at once, since only the digits in front of the last three differ.
+    """
+    end = text.find(b",")
+    first = text[1:end]
+    if end < 0 or not first.isdigit() or len(first) > _MOST_DIGITS:
+        return None
+    start, at = int(first), 1
+    number = start - start % 1000
+    piece = b",".join(b"%d" % one for one in range(start, number + 1000)) + b","
+    while text.startswith(piece, at):
+        at += len(piece)
+        number += 1000
+        piece = _THOUSAND.replace(b"*", b"%d" % (number // 1000))
+    rest = text[at:-1] + b","
+    if len(rest) > len(piece) or not piece.startswith(rest) or text[-1:] != b"]":
+        return None
+    return range(start, max(start, number) + rest.count(b","))
 
 
 def are_seconds(text: bytes, size: int) -> bool:

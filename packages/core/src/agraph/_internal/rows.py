@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, chain, compress, repeat
 from operator import is_not, ne
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar, overload
@@ -45,13 +46,17 @@ class NodeTable(NamedTuple):
 
 
 class EdgeGroup(NamedTuple):
-    """The edges of one kind and confidence, as columns; `site` is None where no edge has one."""
+    """The edges of one kind and confidence, as columns.
+
+    `site` is None where no edge has one; `largest` are the largest ids in `waiter` and in `awaited`.
+    """
 
     kind: EdgeKind
     confidence: Confidence
     waiter: Sequence[int]
     awaited: Sequence[int]
     site: Sequence[int | None] | None
+    largest: tuple[int, int] | None = None
 
 
 def compact(values: list[Any], kinds: set[type]) -> Sequence[Any]:
@@ -416,26 +421,64 @@ def positions_of(nodes: Sequence[Node]) -> Mapping[int, int] | Sequence[int]:
     return {node.id: position for position, node in enumerate(nodes)}
 
 
+class Places(Sequence[int]):
+    """Where the node with an id is, for ids that are 0 to their number less one in any order.
+
+    Attributes:
+        start: Ids below this are positions themselves.
+    """
+
+    __slots__ = ("_rest", "start")
+
+    def __init__(self, start: int, rest: Sequence[int]) -> None:
+        """Take the positions of the ids from `start` on."""
+        self.start = start
+        self._rest = rest
+
+    def __len__(self) -> int:
+        return self.start + len(self._rest)
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return self.of(range(len(self))[index])
+        return index if index < self.start else self._rest[index - self.start]
+
+    def of(self, ids: Sequence[int]) -> array[int]:
+        """The positions of some ids."""
+        start, rest = self.start, self._rest
+        return array("q", [number if number < start else rest[number - start] for number in ids])
+
+
+_NOWHERE = b"\xff" * 8  # as a position: -1
+
+
 def _positions(ids: list[Sequence[int]], size: int) -> Mapping[int, int] | Sequence[int]:
-    if any(min(one, default=0) < 0 or max(one, default=0) >= size for one in ids):
-        return {number: position for position, number in enumerate(chain.from_iterable(ids))}
-    if (
-        all(type(one) is range for one in ids)
-        and [one[0] for one in ids]
-        == [
-            0,
-            *accumulate(map(len, ids)),
-        ][:-1]
-    ):
-        return range(size)
-    found = array("q", bytes(8 * size))
-    start = 0
+    in_place = start = 0  # how many of the first columns count from 0 on, and how far they come
     for one in ids:
-        end = start + len(one)
-        if type(one) is range:
-            found[one.start : one.stop] = array("q", range(start, end))
-        else:
-            for number, position in zip(one, range(start, end), strict=True):
-                found[number] = position
-        start = end
-    return found
+        if type(one) is not range or one.start != start:
+            break
+        in_place, start = in_place + 1, one.stop
+    others = ids[in_place:]
+    if not others:
+        return range(size)
+    if all(map(partial(_is_between, start, size), others)):
+        rest = array("q", _NOWHERE * (size - start))
+        first = start
+        for one in others:
+            for position, number in enumerate(one, first):
+                rest[number - start] = position
+            first += len(one)
+        # No position has that many bits, so the bytes of two of them never look like this.
+        if _NOWHERE not in rest.tobytes():
+            return Places(start, rest)
+    return {number: position for position, number in enumerate(chain.from_iterable(ids))}
+
+
+def _is_between(least: int, end: int, ids: Sequence[int]) -> bool:
+    if type(ids) is range:
+        return least <= ids.start and ids.stop <= end
+    return min(ids, default=least) >= least and max(ids, default=0) < end

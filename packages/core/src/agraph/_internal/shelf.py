@@ -8,7 +8,7 @@ again once or twice.
 from __future__ import annotations
 
 import zlib
-from itertools import chain
+from itertools import chain, starmap
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from agraph._internal.model import Edge, Node
@@ -89,7 +89,7 @@ class Typed(Protocol):
 def columns(document: Typed) -> Columns:
     """The columns of a document, as rows take them."""
     tables = [NodeTable(kind, len(table["id"]), table) for kind, table in document.nodes.items()]
-    return Columns(tables, list(map(EdgeGroup._make, document.edges)), {})
+    return Columns(tables, list(starmap(EdgeGroup, document.edges)), {})
 
 
 def _words(found: Columns) -> Iterator[str]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
-from itertools import accumulate, compress, repeat
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.reduction.bystanders import bystanders
 from agraph._internal.reduction.components import components, connected
+from agraph._internal.reduction.graph import where_set
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -106,7 +107,7 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
         nothing (bystanders.py).
     """
     own = levels.own
-    nodes = array("q", compress(range(len(own)), own))
+    nodes = where_set(levels.own)
     waiter, awaited = array("q"), array("q")
     loop_of: dict[int, int] = {}
     if nodes:

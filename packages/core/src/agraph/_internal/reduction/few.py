@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import compress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, MutableSequence, Sequence
 
 # Graphs with more edges than this are settled in passes.
 FEW_EDGES = 2_000
@@ -14,8 +15,8 @@ _OTHERS = bytes([1, 0]) + bytes(254)
 
 
 def settle_few(
-    need: list[int], waiter: Sequence[int], awaited: Sequence[int], shut: Collection[int]
-) -> tuple[bytearray, list[int], list[int], list[int], list[int]]:
+    need: MutableSequence[int], waiter: Sequence[int], awaited: Sequence[int], shut: Collection[int]
+) -> tuple[bytearray, MutableSequence[int], list[int], list[int], list[int]]:
     """All that can proceed.
 
     Args:
@@ -27,7 +28,7 @@ def settle_few(
     Returns:
         The fields of `Settled`; no live node has edges that were not looked at.
     """
-    live, left = bytearray(map((0).__ge__, need)), need.copy()
+    live, left = bytearray(map((0).__ge__, need)), copy(need)
     for task in shut:
         live[task] = 0
     waiters: dict[int, list[int]] = {}

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from copy import copy
 from functools import cached_property
-from itertools import accumulate, compress
+from itertools import accumulate, chain, compress
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.edge_rows import Waits, waits
 from agraph._internal.errors import SnapshotError
 from agraph._internal.reduction.few import FEW_EDGES, settle_few
-from agraph._internal.rows import column, of_kind, positions_of, set_in
+from agraph._internal.rows import column, of_kind, positions_of, set_in, spans_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, MutableSequence, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, MutableSequence, Sequence
 
     from agraph._internal.model import Node, Snapshot
 
@@ -43,6 +44,7 @@ class WaitGraph:
     Attributes:
         snapshot: What it was made of.
         need: For each node, how many of its awaited nodes have to proceed before it can.
+        timers: The nodes with a timer, but for those that only sleep.
         waiter: For each wait edge, the node that waits.
         awaited: For each wait edge, the node it waits for.
         source: For each wait edge, its position in `snapshot.edges`.
@@ -52,16 +54,19 @@ class WaitGraph:
     def __init__(
         self,
         snapshot: Snapshot,
-        need: list[int],
+        need: MutableSequence[int],
+        timers: Sequence[int],
         edges: Waits,
         gates: Mapping[int, Sequence[int]],
     ) -> None:
         """Take the columns; the rows are made when they are asked for."""
         self.snapshot = snapshot
         self.need = need
-        self.waiter: Sequence[int] = edges[0]
-        self.awaited: Sequence[int] = edges[1]
-        self.source: Sequence[int] = edges[2]
+        self.timers = timers
+        self.waiter: Sequence[int] = edges.waiter
+        self.awaited: Sequence[int] = edges.awaited
+        self.source: Sequence[int] = edges.source
+        self._spans: Sequence[range] = edges.spans
         self.gates = gates
 
     @cached_property
@@ -84,7 +89,9 @@ class WaitGraph:
         shut = {task for tasks in self.gates.values() for task in tasks}
         if len(self.waiter) <= FEW_EDGES:
             return Settled(*settle_few(self.need, self.waiter, self.awaited, shut))
-        return _settle(self.need, self.waiter, self.awaited, shut)
+        parts = [slice(span.start, span.stop) for span in self._spans]
+        pairs = (zip(self.waiter[part], self.awaited[part], strict=True) for part in parts)
+        return _settle(self.need, chain.from_iterable(pairs), len(self.waiter), shut)
 
     @cached_property
     def unsettled_waiters(self) -> Callable[[int], Sequence[int]]:
@@ -102,8 +109,8 @@ class WaitGraph:
     def is_task(self) -> bytearray:
         """For each node, 1 if it is a task."""
         found = bytearray(len(self.need))
-        for position in of_kind(self.snapshot.nodes, "task"):
-            found[position] = 1
+        for span in spans_of(self.snapshot.nodes, "task"):
+            found[span.start : span.stop] = b"\1" * len(span)
         return found
 
     def node(self, index: int) -> Node:
@@ -132,35 +139,37 @@ def build(snapshot: Snapshot) -> WaitGraph:
         SnapshotError: An edge or a task names a node that is not there.
     """
     index = positions_of(snapshot.nodes)
-    edges = waits(snapshot.edges)
     try:
-        if type(index) is not range:
-            at = index.__getitem__
-            edges = Waits(array("q", map(at, edges.waiter)), array("q", map(at, edges.awaited)), edges.source)
-        need = column(snapshot.nodes, "need")
-        _free_sleepers(snapshot, need, edges.waiter)
+        edges = waits(snapshot.edges, index)
+        need = _short(column(snapshot.nodes, "need"))
+        timers = _free_sleepers(snapshot, need, edges.waiter)
         gates = _gates(snapshot, index, need)
     except (KeyError, IndexError) as error:
         raise SnapshotError(
             f"an edge names node {error}, which is not in the snapshot", path="$.edges"
         ) from None
-    return WaitGraph(snapshot, need, edges, gates)
+    return WaitGraph(snapshot, need, timers, edges, gates)
 
 
 _IS_ZERO = b"\1" + bytes(255)
+_IS_SET = b"\0" + b"\1" * 255
+# Where at most one in so many is wanted, these are searched for one by one.
+_RARE = 16
 
 
-def _settle(need: list[int], waiter: Sequence[int], awaited: Sequence[int], shut: set[int]) -> Settled:
+def _settle(
+    need: MutableSequence[int], edges: Iterator[tuple[int, int]], size: int, shut: set[int]
+) -> Settled:
     # Most tasks wait for something that can proceed, and was listed before them. A few passes over all edges
     # leave little to walk on; as soon as one takes less than an eighth, walking is cheaper.
-    live, left = bytearray(_are_zero(need)), _copy(need)
+    live, left = _are_zero(need), copy(need)
     for task in shut:
         live[task] = 0
-    size = taken = len(waiter)
+    taken, waiter, awaited = size, array("q"), array("q")
     while size and taken * 8 >= size:
         kept_by, kept = array("q"), array("q")
         keep_by, keep = kept_by.append, kept.append
-        for by, node in zip(waiter, awaited, strict=True):
+        for by, node in edges:
             if live[node]:
                 more = left[by] - 1
                 if more >= 0:
@@ -170,26 +179,23 @@ def _settle(need: list[int], waiter: Sequence[int], awaited: Sequence[int], shut
             else:
                 keep_by(by)
                 keep(node)
-        waiter, awaited = kept_by, kept
+        waiter, awaited, edges = kept_by, kept, zip(kept_by, kept, strict=True)
         taken = size - len(waiter)
         size = len(waiter)
     return Settled(live, left, waiter, awaited, list({node for node in awaited if live[node]}))
 
 
-def _copy(need: list[int]) -> MutableSequence[int]:
-    """The same in half of the memory: there will be several."""
+def _short(need: list[int]) -> MutableSequence[int]:
+    """The same in as little memory as can be: there will be several."""
     try:
-        return array("i", need)
-    except OverflowError:
-        return need.copy()
-
-
-def _are_zero(values: list[int]) -> bytes:
-    """For each value 1 if it is 0."""
-    try:
-        return bytes(values).translate(_IS_ZERO)
+        return bytearray(need)
     except ValueError:  # more than 255
-        return bytes(map((0).__eq__, values))
+        return need
+
+
+def _are_zero(values: Sequence[int]) -> bytearray:
+    """For each value 1 if it is 0."""
+    return values.translate(_IS_ZERO) if isinstance(values, bytearray) else bytearray(map((0).__eq__, values))
 
 
 def _rows(size: int, waiter: Sequence[int], awaited: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -206,22 +212,28 @@ def _rows(size: int, waiter: Sequence[int], awaited: Sequence[int]) -> tuple[lis
     return start, waiters
 
 
-def _free_sleepers(snapshot: Snapshot, need: list[int], waiter: Sequence[int]) -> None:
+def _free_sleepers(snapshot: Snapshot, need: MutableSequence[int], waiter: Sequence[int]) -> list[int]:
+    """Let those that only sleep proceed, and find the other nodes with a timer."""
     # A timer and nothing else to wait for is a sleep: it proceeds by itself, so it is live and not stalled.
     nodes = snapshot.nodes
     timers = set_in(nodes, "timer")
-    if timers:
-        waiting = bytearray(len(nodes))
-        for position in waiter:
-            waiting[position] = 1
-        unknown = set(set_in(nodes, "open"))
-        for position in timers:
-            if not waiting[position] and position not in unknown:
-                need[position] = 0
+    if not timers:
+        return []
+    waiting = bytearray(len(nodes))
+    for position in waiter:
+        waiting[position] = 1
+    unknown = set(set_in(nodes, "open"))
+    others = []
+    for position in timers:
+        if waiting[position] or position in unknown or not need[position]:
+            others.append(position)
+        else:
+            need[position] = 0
+    return others
 
 
 def _gates(
-    snapshot: Snapshot, index: Mapping[int, int] | Sequence[int], need: list[int]
+    snapshot: Snapshot, index: Mapping[int, int] | Sequence[int], need: Sequence[int]
 ) -> Mapping[int, Sequence[int]]:
     # A loop with need 0 turns whatever happens, so an edge to it would change nothing: a million saved.
     nodes = snapshot.nodes
@@ -235,7 +247,27 @@ def _gates(
     return gates
 
 
-def beyond_edges(graph: WaitGraph, live: Sequence[int]) -> list[int]:
+def where_zero(values: bytes | bytearray) -> array[int]:
+    """The positions of zeros, in order."""
+    return _where_one(values.translate(_IS_ZERO))
+
+
+def where_set(values: bytes | bytearray) -> array[int]:
+    """The positions of what is not zero, in order."""
+    return _where_one(values.translate(_IS_SET))
+
+
+def _where_one(values: bytes | bytearray) -> array[int]:
+    if values.count(1) > len(values) // _RARE:
+        return array("q", compress(range(len(values)), values))
+    found, at = array("q"), values.find(1)
+    while at >= 0:  # at the speed of memory from one to the next
+        found.append(at)
+        at = values.find(1, at + 1)
+    return found
+
+
+def beyond_edges(graph: WaitGraph, live: bytearray) -> list[int]:
     """The nodes that need more than they have edges to: the snapshot leaves out what they wait for.
 
     Args:
@@ -246,13 +278,13 @@ def beyond_edges(graph: WaitGraph, live: Sequence[int]) -> list[int]:
         Their positions. One that needs a single thing and has no edge is not among them: that nobody can
         provide it is what `prove` finds out.
     """
-    need = graph.need
-    stuck = compress(range(len(need)), map((0).__eq__, live))
-    several = {node for node in stuck if need[node] > 1}
+    need, settled = graph.need, graph.settled
+    several = [node for node in where_zero(live) if need[node] > 1]
     if not several:
         return []
-    edges = Counter(filter(several.__contains__, graph.waiter))
-    return sorted(node for node in several if need[node] > max(edges[node], 1))
+    # What was subtracted are the edges that are settled; where nothing is left, there are enough of them.
+    edges = Counter(settled.waiter)
+    return [node for node in several if settled.left[node] > edges[node]]
 
 
 def edges_of(graph: WaitGraph, nodes: Container[int]) -> dict[int, list[int]]:

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from itertools import compress
 from typing import TYPE_CHECKING
 
 from agraph._internal.edge_rows import edge_column, has_inferred
 from agraph._internal.reduction.cancel import Cancellation
-from agraph._internal.reduction.graph import beyond_edges
-from agraph._internal.rows import column, set_in, values_in
+from agraph._internal.reduction.graph import beyond_edges, where_zero
+from agraph._internal.rows import set_in, values_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableSequence, Sequence
 
     from agraph._internal.reduction.graph import WaitGraph
-
-# Of flags the opposite.
-_OTHERS = bytes([1]) + bytes(255)
 
 
 class Reduction:
@@ -55,9 +51,9 @@ class Reduction:
         twin.shut = self.shut.copy()
         return twin
 
-    def stuck(self) -> list[int]:
+    def stuck(self) -> Sequence[int]:
         """The nodes that cannot proceed, in order."""
-        return list(compress(range(len(self.live)), self.live.translate(_OTHERS)))
+        return where_zero(self.live)
 
     def release(self, nodes: Iterable[int]) -> None:
         """Let nodes stop waiting for their awaited nodes. A task still needs its loop to turn."""
@@ -83,8 +79,8 @@ class Reduction:
         done = []
         for node, more in spare:
             if more > 0:
-                self.left[node] -= more
-                if self.left[node] <= 0:
+                self.left[node] = max(self.left[node] - more, 0)
+                if not self.left[node]:
                     done.append(node)
         self.release(done)
 
@@ -149,17 +145,13 @@ def levels(graph: WaitGraph) -> Levels:
         return Levels(bytes(size), bytes(size), {})
     timed = strict.copy()
     cancellation = Cancellation(graph)
-    timers = set_in(graph.snapshot.nodes, "timer")
-    # A timer that only ends a sleep cancels nobody: see `_free_sleepers` in graph.py.
-    need = column(graph.snapshot.nodes, "need")
-    awake = [timer for timer in timers if not graph.need[timer] == 0 < need[timer]]
-    timed.release([*timers, *cancellation.of(awake)])
+    timed.release([*graph.timers, *cancellation.of(graph.timers)])
     generous = timed.copy()
     generous.relax([node for node in set_in(graph.snapshot.nodes, "exc") if not timed.live[node]])
     generous.release(_with_unknown_party(graph, timed.live))
     cancellation.end_groups(generous)
     level = _levels(strict.live, timed.live, generous.live)
-    stuck = list(compress(range(size), level))
+    stuck = strict.stuck()
     states = {3: generous, 2: timed, 1: strict}
     for value in (2, 1):
         if value in level:  # nobody asks for the others
@@ -177,7 +169,7 @@ def _levels(*lives: bytearray) -> bytes:
     return freed.to_bytes(len(lives[0]), "little").translate(bytes([3, 2, 1, 0]) + bytes(252))
 
 
-def _with_unknown_party(graph: WaitGraph, live: Sequence[int]) -> list[int]:
+def _with_unknown_party(graph: WaitGraph, live: bytearray) -> list[int]:
     nodes, edges = graph.snapshot.nodes, graph.snapshot.edges
     found = {*set_in(nodes, "open"), *beyond_edges(graph, live)}
     if has_inferred(edges):
