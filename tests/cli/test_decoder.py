@@ -154,7 +154,8 @@ LONG_IDS = {
 
 
 @pytest.mark.parametrize("ids", LONG_IDS.values(), ids=LONG_IDS)
-def test_long_columns(ids):
+def test_long_columns(ids, monkeypatch):
+    monkeypatch.setattr(decoder, "_SHORT", 0)
     made = many_rows(ids)
     again = agraph.loads(json.dumps(made.to_dict(), separators=(",", ":")).encode(), decoder=decoder)
     places = positions_of(again.nodes)
@@ -188,7 +189,8 @@ LONG_DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", LONG_DAMAGE.values(), ids=LONG_DAMAGE)
-def test_errors_in_long_columns(damage):
+def test_errors_in_long_columns(damage, monkeypatch):
+    monkeypatch.setattr(decoder, "_SHORT", 0)
     document = many_rows(LONG_IDS["one table after the other"]).to_dict()
     damage(document)
     data = json.dumps(document, separators=(",", ":")).encode()

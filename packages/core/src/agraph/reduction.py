@@ -29,7 +29,7 @@ from agraph._internal.merge import (
 )
 from agraph._internal.reduction.assumptions import assumptions, how_sure
 from agraph._internal.reduction.components import components, shortest_cycle
-from agraph._internal.reduction.cores import Core, Residue, blocked_behind, cores, residue, until_timeout
+from agraph._internal.reduction.cores import Core, blocked_behind, cores, until_timeout
 from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
@@ -46,6 +46,7 @@ from agraph._internal.reduction.names import (
 )
 from agraph._internal.reduction.picked import kinds_of, only, pick
 from agraph._internal.reduction.reduce import Levels, Reduction, levels
+from agraph._internal.reduction.residue import Residue, residue
 from agraph._internal.reduction.verdict import EXPLAINED, MORE, VERDICTS, Verdict, certainty, rank
 from agraph._internal.rows import (
     cells,

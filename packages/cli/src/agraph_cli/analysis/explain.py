@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # A core with more waits than this is shown by its shortest cycle.
 _MAX_HOPS = 60
 _MAX_CUTS_TRIED = 16
+# So many waits are looked at for whom the others certainly wait for: a cycle may have a million.
+_MAX_TOLD = 1_000
 
 
 class Blamed:
@@ -171,12 +173,14 @@ class _Core:
 
     def _is_knot(self) -> bool:
         need, successors = self.graph.need, self.rest.successors
-        several = (node for node in self.core.members if 0 < need[node] < successors.ways(node))
+        branching = successors.branching.intersection(self.core.members)
+        several = (node for node in branching if 0 < need[node] < successors.ways(node))
         return any(need[node] < len(set(successors[node]) & self.inside) for node in several)
 
     def _best_cut(self, hops: Sequence[Hop]) -> tuple[int, int]:
         # Nobody is to give way whom the others only might be waiting for.
-        firm = {hop.awaited.id for hop in hops if hop.edge is None or hop.edge.confidence == "exact"}
+        told = islice(hops, _MAX_TOLD)
+        firm = {hop.awaited.id for hop in told if hop.edge is None or hop.edge.confidence == "exact"}
         actors = [node for node in self.actors[:_MAX_HOPS] if self.graph.node(node).id in firm]
         others = self.members if not 0 < len(actors) < len(self.actors) else ()
         candidates = dict.fromkeys(islice(chain(actors or self.actors, others), 2 * _MAX_CUTS_TRIED))
@@ -193,15 +197,16 @@ class _Core:
         """If one node could go on: how many tasks could, at this level, and whether all of the core could."""
         left: dict[int, int] = {}
         free = array("q", [seed])
-        marks, state, loop_of = self.marks, self.state, self.rest.loop_of
+        marks, loop_of = self.marks, self.rest.loop_of
+        live, before, shut_in = self.state.live, self.state.left, self.state.shut
         marks[seed] = 1
         for node in free:  # it grows meanwhile, so that the cost is that of what is freed
             for by in self.graph.waiters_of(node):
-                if state.live[by] or marks[by]:
+                if live[by] or marks[by]:
                     continue
                 opens = node == loop_of.get(by)
-                more = left.get(by, state.left[by]) - (not opens)
-                shut = by in state.shut and not (opens or (by in loop_of and marks[loop_of[by]]))
+                more = left.get(by, before[by]) - (not opens)
+                shut = by in shut_in and not (opens or (by in loop_of and marks[loop_of[by]]))
                 if more <= 0 and not shut:
                     marks[by] = 1
                     free.append(by)

@@ -7,21 +7,19 @@ all are found in linear time; listing simple cycles instead would be exponential
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Mapping
-from itertools import accumulate, repeat
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from agraph._internal.reduction.bystanders import bystanders
 from agraph._internal.reduction.components import components, connected
-from agraph._internal.reduction.graph import where_set
+from agraph._internal.reduction.residue import without_mere_waiters
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from agraph._internal.reduction.components import Parts
     from agraph._internal.reduction.graph import WaitGraph
     from agraph._internal.reduction.reduce import Levels
+    from agraph._internal.reduction.residue import Residue, Successors
 
 
 class Core(NamedTuple):
@@ -30,103 +28,6 @@ class Core(NamedTuple):
     level: int
     members: tuple[int, ...]
     cyclic: bool
-
-
-class Successors(Mapping[int, "Sequence[int]"]):
-    """For each stuck node those it waits for, in compressed sparse rows: a million need no list for each.
-
-    Attributes:
-        nodes: The stuck nodes, in order.
-        start: The edges of `nodes[i]` are those at `start[i]` to `start[i + 1] - 1`.
-        to: For each edge the awaited node, as its place in `nodes`.
-    """
-
-    __slots__ = ("nodes", "start", "to")
-
-    def __init__(self, nodes: array[int], waiter: Sequence[int], awaited: Sequence[int]) -> None:
-        """Sort edges by who waits; those of one node keep their order."""
-        place = array("q", bytes(8 * (nodes[-1] + 1))) if nodes else array("q")
-        for index, node in enumerate(nodes):
-            place[node] = index
-        count = array("q", bytes(8 * (len(nodes) + 1)))
-        for by in waiter:
-            count[place[by] + 1] += 1
-        self.nodes: array[int] = nodes
-        self.start: array[int] = array("q", accumulate(count))
-        self.to: array[int] = array("q", bytes(8 * len(waiter)))
-        fill = array("q", self.start)
-        for by, node in zip(waiter, awaited, strict=True):
-            index = place[by]
-            self.to[fill[index]] = place[node]
-            fill[index] += 1
-
-    def __getitem__(self, node: int) -> Sequence[int]:
-        index = self.place(node)
-        return [self.nodes[to] for to in self.to[self.start[index] : self.start[index + 1]]]
-
-    def place(self, node: int) -> int:
-        """Where a node is in `nodes`."""
-        index = bisect_left(self.nodes, node)
-        if index == len(self.nodes) or self.nodes[index] != node:
-            raise KeyError(node)
-        return index
-
-    def ways(self, node: int) -> int:
-        """How many edges a node has."""
-        index = self.place(node)
-        return self.start[index + 1] - self.start[index]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.nodes)
-
-    def __len__(self) -> int:
-        return len(self.nodes)
-
-
-class Residue(NamedTuple):
-    """What the reduction left, level by level.
-
-    Attributes:
-        successors: For each stuck node, the nodes of its own level that it waits for, its loop included.
-        loop_of: For each stuck task whose loop is stuck at the same level, that loop.
-    """
-
-    successors: Successors
-    loop_of: Mapping[int, int]
-
-
-def residue(graph: WaitGraph, levels: Levels) -> Residue:
-    """Keep the edges between nodes that are stuck for reasons of the same level.
-
-    Args:
-        graph: The wait graph.
-        levels: How firmly each node is stuck.
-
-    Returns:
-        The residue; a node that is stuck only because of a firmer one is not in it, nor is a guess that says
-        nothing (bystanders.py).
-    """
-    own = levels.own
-    nodes = where_set(levels.own)
-    waiter, awaited = array("q"), array("q")
-    loop_of: dict[int, int] = {}
-    if nodes:
-        # What is stuck waits on edges that were never settled.
-        for by, node in zip(graph.settled.waiter, graph.settled.awaited, strict=True):
-            if own[by] and own[by] == own[node]:
-                waiter.append(by)
-                awaited.append(node)
-        for loop, tasks in graph.gates.items():
-            for task in tasks:
-                if own[task] and own[task] == own[loop]:
-                    waiter.append(task)
-                    awaited.append(loop)
-                    loop_of[task] = loop
-        left_out = bystanders(graph, waiter, awaited)
-        if left_out:
-            kept = [pair for pair in zip(waiter, awaited, strict=True) if pair not in left_out]
-            waiter, awaited = array("q", [by for by, _ in kept]), array("q", [node for _, node in kept])
-    return Residue(Successors(nodes, waiter, awaited), loop_of)
 
 
 def cores(levels: Levels, rest: Residue) -> list[Core]:
@@ -139,7 +40,9 @@ def cores(levels: Levels, rest: Residue) -> list[Core]:
     Returns:
         The cores, firmest first, then by position.
     """
-    found: list[Core] = []
+    every, (rest, behind) = rest, without_mere_waiters(rest)
+    alone = (every.successors.nodes[index] for index in behind if not _waits_elsewhere(levels, every, index))
+    found = [Core(levels.own[node], (node,), cyclic=False) for node in alone]
     nodes = rest.successors.nodes
     parts = connected(rest.successors.start, rest.successors.to)
     leaves = _leaves(rest.successors, parts)
@@ -265,6 +168,7 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
             taken[node] = 1
     if len(level) - level.count(0) == taken.count(1):  # nobody else is stuck
         return behind
+    waiters_of, gates = graph.unsettled_waiters, graph.gates
     for wanted in (3, 2, 1):
         ahead, owner = array("q"), array("q")
         for number, core in enumerate(found):
@@ -272,7 +176,10 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
                 ahead.extend(core.members)
                 owner.extend(repeat(number, len(core.members)))
         for node, number in zip(ahead, owner, strict=True):  # both grow meanwhile
-            more = [by for by in graph.waiters_of(node) if level[by] and not taken[by]]
+            waiters = (*waiters_of(node), *gates[node]) if node in gates else waiters_of(node)
+            more = [by for by in waiters if level[by] and not taken[by]]
+            if not more:
+                continue
             for by in dict.fromkeys(more):
                 taken[by] = 1
                 ahead.append(by)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from agraph._internal.model import Edge, Node
-    from agraph._internal.reduction.cores import Core, Residue
+    from agraph._internal.reduction.cores import Core
     from agraph._internal.reduction.graph import WaitGraph
+    from agraph._internal.reduction.residue import Residue
 
 
 class Hop(NamedTuple):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from agraph._internal.reduction.cores import blocked_behind, cores, residue, until_timeout
+from agraph._internal.reduction.cores import blocked_behind, cores, until_timeout
 from agraph._internal.reduction.cycles import Hop, Hops
 from agraph._internal.reduction.graph import WaitGraph, build
 from agraph._internal.reduction.picked import only, pick
 from agraph._internal.reduction.reduce import levels
+from agraph._internal.reduction.residue import residue
 from agraph._internal.reduction.verdict import VERDICTS, Verdict, certainty, rank
 from agraph._internal.rows import of_kind
 

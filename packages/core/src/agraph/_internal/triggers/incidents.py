@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.reduction.components import components
-from agraph._internal.reduction.cores import blocked_behind, cores, residue
+from agraph._internal.reduction.cores import blocked_behind, cores
 from agraph._internal.reduction.graph import build
 from agraph._internal.reduction.reduce import levels
+from agraph._internal.reduction.residue import residue
 from agraph._internal.reduction.verdict import certainty
 from agraph._internal.triggers.report import count_words
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from agraph._internal.model import Snapshot
-    from agraph._internal.reduction.cores import Core, Residue
+    from agraph._internal.reduction.cores import Core
     from agraph._internal.reduction.graph import WaitGraph
+    from agraph._internal.reduction.residue import Residue
 
 _POSSIBLE = 2
 # Anybody who has one of these may free whoever waits for it, at any time.
