@@ -44,6 +44,9 @@ def cores(levels: Levels, rest: Residue) -> list[Core]:
     alone = (every.successors.nodes[index] for index in behind if not _waits_elsewhere(levels, every, index))
     found = [Core(levels.own[node], (node,), cyclic=False) for node in alone]
     nodes = rest.successors.nodes
+    if not rest.successors.branching:  # each waits for one of them, and one for it: they are rings
+        found += [Core(levels.own[ring[0]], ring, cyclic=True) for ring in _rings(rest.successors)]
+        return sorted(found, key=_firmest_first)
     parts = connected(rest.successors.start, rest.successors.to)
     leaves = _leaves(rest.successors, parts)
     for number, members in _candidates(levels, rest, parts).items():
@@ -52,7 +55,25 @@ def cores(levels: Levels, rest: Residue) -> list[Core]:
         stuck = _stuck_alone(levels, rest, component) if leaves[number] else component
         level = levels.own[component[0]]
         found += [Core(level, part, cyclic) for part, cyclic in _innermost(rest, component, stuck)]
-    return sorted(found, key=lambda core: (-core.level, core.members[0]))
+    return sorted(found, key=_firmest_first)
+
+
+def _firmest_first(core: Core) -> tuple[int, int]:
+    return -core.level, core.members[0]
+
+
+def _rings(successors: Successors) -> Iterator[tuple[int, ...]]:
+    nodes, to = successors.nodes, successors.to  # one edge for each node, in the order of the nodes
+    met = bytearray(len(nodes))
+    for first in range(len(nodes)):
+        ring = array("q")
+        index = first
+        while not met[index]:
+            met[index] = 1
+            ring.append(nodes[index])
+            index = to[index]
+        if ring:
+            yield tuple(sorted(ring))
 
 
 def _candidates(levels: Levels, rest: Residue, parts: Parts) -> dict[int, array[int]]:
