@@ -10,11 +10,11 @@ import weakref
 import pytest
 from drawn import graphs, to_snapshot
 from hypothesis import given, settings
-from made import bank
+from made import SITES, bank, snapshot
 
 import agraph
-from agraph import Snapshot, SnapshotError
-from agraph.reduction import build, free, is_put_away, later
+from agraph import Edge, Node, Snapshot, SnapshotError
+from agraph.reduction import build, carried, carry, free, is_put_away, later
 from agraph_cli.analysis import decoder
 from agraph_cli.analysis.judge import analyze_one
 
@@ -43,6 +43,11 @@ def test_the_analysis_is_the_same(rows):
     assert not is_put_away(plain)
     expected, found = analyze_one(plain, "x.json"), analyze_one(again, "x.json")
     read_others()
+    hold_together(found, expected)
+    hold_together(carried(carry(found)), expected)
+
+
+def hold_together(found, expected):
     assert found.levels == expected.levels
     assert (found.verdict, found.tally) == (expected.verdict, expected.tally)
     assert list(map(fields, found.deadlocks)) == list(map(fields, expected.deadlocks))
@@ -72,6 +77,30 @@ def test_copies_are_plain():
     for twin in (pickle.loads(pickle.dumps(again)), copy.deepcopy(again)):
         assert twin == again
         assert not is_put_away(twin)
+
+
+def ring(size):
+    nodes = [Node(n, "task", f"Task-{n}", "hop", "waiting", 0, key=n, wait=n, need=1) for n in range(size)]
+    edges = [Edge(number, (number + 1) % size, "await") for number in range(size)]
+    return snapshot(nodes, edges, sites=SITES, stacks=((3, 1),))
+
+
+@pytest.mark.parametrize("made", [bank(), ring(5_000)], ids=["short", "long"])
+def test_what_is_carried_is_as_it_was(made):
+    plain, again = Snapshot.from_dict(made.to_dict()), read_again(made)
+    expected = analyze_one(plain, "x.json")
+    data = carry([analyze_one(again, "x.json"), again])
+    read_others()
+    found, twin = carried(data)
+    assert is_put_away(twin) == is_put_away(again)
+    assert found.snapshot is twin
+    assert twin == plain
+    assert free(twin, [0]) == free(plain, [0])
+    assert twin.nodes.spans("task") == again.nodes.spans("task")
+    assert list(found.graph.waiter) == list(expected.graph.waiter)
+    assert list(map(fields, found.deadlocks)) == list(map(fields, expected.deadlocks))
+    assert carried(carry(found)).deadlocks[0].ids == expected.deadlocks[0].ids
+    assert len(data) < 2 * len(json.dumps(made.to_dict()))
 
 
 @pytest.mark.parametrize("name", ["process", "capture", "nodes", None])

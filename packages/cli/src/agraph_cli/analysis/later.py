@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from agraph.reduction import at_hand, build, certainty, column, later, levels, until_timeout, verdicts
 from agraph_cli.analysis.explain import Blamed
@@ -103,6 +103,9 @@ class _LaterDeadlock(Deadlock):
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _deadlock_again, tuple([(name, getattr(self, name)) for name in _KEPT])
+
     @property
     def stuck(self) -> int:
         return self._stuck
@@ -110,6 +113,16 @@ class _LaterDeadlock(Deadlock):
     @property
     def ids(self) -> frozenset[int]:
         return frozenset(self._ids)
+
+
+_KEPT = ("certainty", *_LaterDeadlock.__slots__)
+
+
+def _deadlock_again(*kept: tuple[str, Any]) -> _LaterDeadlock:
+    deadlock = _LaterDeadlock.__new__(_LaterDeadlock)
+    for name, value in kept:
+        deadlock._set(name, value)
+    return deadlock
 
 
 def _described_field(name: str) -> property:

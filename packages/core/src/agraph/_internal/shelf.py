@@ -17,7 +17,7 @@ from agraph._internal.rows import EdgeGroup, Edges, Nodes, NodeTable, cells
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from agraph._internal.model import Capture, Process, Site
+    from agraph._internal.model import Capture, NodeKind, Process, Site
 
 # A time series is gone through in pairs of one snapshot and the next.
 _MOST_AT_HAND = 4
@@ -130,6 +130,14 @@ class Shelf:
         self._read = read
         _keep(self, found)
 
+    @classmethod
+    def of_packed(cls, file: bytes, read: Callable[[bytes], Typed], words: frozenset[str]) -> Shelf:
+        """One that another process put away: its compressed file, and what it found there."""
+        self = cls.__new__(cls)
+        self._file, self._packed, self._read = file, True, read
+        self.words = _KEPT_WORDS.setdefault(words, words)
+        return self
+
     def columns(self) -> Columns:
         """The columns; read again unless they are at hand."""
         found = _AT_HAND.get(self)
@@ -187,6 +195,17 @@ class ShelvedNodes(Nodes):
         self._kinds = tuple(table.kind for table in self.tables)
         self._start(Node, [table.size for table in self.tables])
 
+    @classmethod
+    def again(
+        cls, shelf: Shelf, kinds: tuple[NodeKind, ...], loops: frozenset[Any], starts: list[int]
+    ) -> ShelvedNodes:
+        """The nodes on a shelf that another process has looked through."""
+        self = cls.__new__(cls)
+        self.shelf, self._kinds = shelf, kinds
+        self.loops = _LOOPS.setdefault(loops, loops)
+        self._kind, self._starts = Node, starts
+        return self
+
     def kinds(self) -> Sequence[str]:
         return self._kinds
 
@@ -231,6 +250,13 @@ class ShelvedEdges(Edges):
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self._start(Edge, [len(group.waiter) for group in self.groups])
+
+    @classmethod
+    def again(cls, shelf: Shelf, starts: list[int]) -> ShelvedEdges:
+        """The edges on a shelf that another process has looked through."""
+        self = cls.__new__(cls)
+        self.shelf, self._kind, self._starts = shelf, Edge, starts
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple, (tuple(self),)

@@ -57,6 +57,13 @@ class Hops:
         self._told = told
         self._edges = edges_of(graph, told)
 
+    @classmethod
+    def single(cls, graph: WaitGraph) -> Hops:
+        """What knows single steps only, and no cycles."""
+        self = cls.__new__(cls)
+        self.graph, self._told, self._edges = graph, set(), {}
+        return self
+
     def hop(self, by: int, node: int) -> Hop:
         """The step from one node to another."""
         graph = self.graph
@@ -114,7 +121,7 @@ class Hops:
         path = self._only_way(starts[0]) if len(core.members) > FEW else None
         if not path:
             path = shortest_cycle(starts, set(core.members), self._rest.successors)
-        steps = Made(lambda index: self.hop(path[index], path[(index + 1) % len(path)]), len(path))
+        steps = Steps(self, path)
         return steps if len(path) > FEW else tuple(steps)
 
     def _only_way(self, node: int) -> Sequence[int] | None:
@@ -130,3 +137,19 @@ class Hops:
             index = to[start[index]]
             if index == first:
                 return path
+
+
+class Steps(Made[Hop]):
+    """A cycle, each step of which is made when it is asked for.
+
+    Attributes:
+        graph: The wait graph.
+        path: The nodes of the cycle.
+    """
+
+    __slots__ = ("graph", "path")
+
+    def __init__(self, hops: Hops, path: Sequence[int]) -> None:
+        super().__init__(lambda index: hops.hop(path[index], path[(index + 1) % len(path)]), len(path))
+        self.graph = hops.graph
+        self.path = path
