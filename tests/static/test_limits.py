@@ -107,7 +107,7 @@ MANY = {
 def test_a_thousand_of_a_kind_end(kind: str):
     """Each takes a second or two; what grows with the square of the number took minutes."""
     head, one, tail = MANY[kind]
-    number = {"closures": 2_000, "flights": 300}.get(kind, 1_000)
+    number = {"closures": 2_000, "flights": 200}.get(kind, 1_000)
     text = "import asyncio\n" + head + "".join(one.format(count) for count in range(number)) + tail
     program = "import sys; from agraph_static import lint_source; print(len(lint_source(sys.stdin.read())))"
     done = subprocess.run(
