@@ -124,6 +124,18 @@ def test_many_are_kept_compressed(monkeypatch):
     assert analyze_one(again).verdict == "certain"
 
 
+def test_what_was_read_before_is_kept_once_and_forgotten_in_the_end(monkeypatch):
+    one, other = read_again(bank()), read_again(bank())
+    assert one.sites is other.sites
+    assert all(
+        column is other.nodes.tables[at].columns[name]
+        for at, table in enumerate(one.nodes.tables)
+        for name, column in table.columns.items()
+    )
+    monkeypatch.setattr("agraph_cli.analysis.short._MOST_KEPT", 0)
+    assert read_again(bank()) == one == Snapshot.from_dict(bank().to_dict())
+
+
 def test_what_is_freed_in_it():
     plain = bank()
     again = free(read_again(plain), [0])

@@ -47,7 +47,10 @@ class Columns(NamedTuple):
 
 
 class Typed(Protocol):
-    """A document as a reader that knows the types of the format returns it."""
+    """A document as a reader that knows the types of the format returns it.
+
+    Its parts may be those of other documents too. Seconds are within the range that `checks` allows.
+    """
 
     @property
     def format(self) -> str:
@@ -63,11 +66,11 @@ class Typed(Protocol):
 
     @property
     def process(self) -> Process:
-        """The record; its numbers may be too large."""
+        """The record."""
 
     @property
     def capture(self) -> Capture:
-        """Likewise."""
+        """The record."""
 
     @property
     def sites(self) -> tuple[Site, ...]:
