@@ -71,7 +71,7 @@ def _blamed(snapshot: Snapshot) -> Blamed:
         graph = build(snapshot)
         return Blamed(graph, levels(graph))
 
-    return at_hand(snapshot, "blamed", make)
+    return at_hand(snapshot, "blamed", make, lambda other: other.of_another(snapshot))
 
 
 def _described(snapshot: Snapshot) -> dict[int, Deadlock]:
