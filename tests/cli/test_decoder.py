@@ -90,6 +90,7 @@ DAMAGE = [
     lambda d: d["capture"].update(start=1e301),
     lambda d: d["edges"][0].update(awaited=[2, 99]),
     lambda d: d["edges"][0].update(waiter=[True, 1]),
+    lambda d: d["edges"][0].update(site=None),
 ]
 
 

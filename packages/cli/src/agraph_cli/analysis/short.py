@@ -36,10 +36,10 @@ class _Words(msgspec.Struct):
 
 class _Group(msgspec.Struct):
     kind: str
-    waiter: Raw
-    awaited: Raw
+    waiter: list[int]
+    awaited: list[int]
     confidence: str = "exact"
-    site: Raw | UnsetType = UNSET
+    site: list[_Index | None] | UnsetType = UNSET
 
 
 class _Short(msgspec.Struct):
@@ -50,7 +50,7 @@ class _Short(msgspec.Struct):
     sites: Raw
     stacks: Raw
     nodes: dict[str, dict[str, Raw]]
-    edges: list[_Group]
+    edges: Raw
     agraph: str = ""
 
 
@@ -88,14 +88,19 @@ _CAPTURE = msgspec.json.Decoder(_like(Capture))
 _PLACES: dict[tuple[str, str, int], Site] = {}
 
 
-def _reader(of: Any, made: Callable[[Any], Any] = lambda value: value) -> Callable[[bytes], Any]:  # noqa: ANN401 - a type
+def _reader(of: Any, made: Callable[[Any], Any] | None = None) -> Callable[[bytes], Any]:  # noqa: ANN401 - a type
     """Reads a text as a type, and makes something of that."""
-    decode = msgspec.json.Decoder(of).decode
-    return lambda text: made(decode(text))
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(of).decode
+    return decode if made is None else lambda text: made(decode(text))
 
 
 def _place(site: tuple[str, str, int]) -> Site:
     return _PLACES.setdefault(site, Site(*site))
+
+
+def _group(group: _Group) -> tuple[Any, ...]:
+    site = None if group.site is UNSET else group.site
+    return group.kind, group.confidence, group.waiter, group.awaited, site
 
 
 def _in_full(column: _Words | list[str]) -> list[str]:
@@ -113,8 +118,7 @@ _PARTS: dict[str, Callable[[bytes], Any]] = {
     "process": _reader(_like(Process), lambda one: Process(*msgspec.structs.astuple(one))),
     "sites": _reader(tuple[tuple[str, str, int], ...], lambda sites: tuple(map(_place, sites))),
     "stacks": _reader(tuple[tuple[_Index, ...], ...]),
-    "ends": _reader(list[int]),
-    "places": _reader(list[_Index | None]),
+    "edges": _reader(list[_Group], lambda groups: list(map(_group, groups))),
 }
 _COLUMNS: dict[str, Callable[[bytes], list[Any]]] = {
     "id": _reader(list[int]),
@@ -161,22 +165,12 @@ def read(data: bytes) -> Document:
         Capture(*msgspec.structs.astuple(_CAPTURE.decode(one.capture))),
         _known("sites", one.sites),
         _known("stacks", one.stacks),
-        {kind: _columns(table) for kind, table in one.nodes.items()},
-        [
-            (
-                group.kind,
-                group.confidence,
-                _known("ends", group.waiter),
-                _known("ends", group.awaited),
-                None if group.site is UNSET else _known("places", group.site),
-            )
-            for group in one.edges
-        ],
+        {
+            kind: {name: _known(name, text) for name, text in table.items() if name in _COLUMNS}
+            for kind, table in one.nodes.items()
+        },
+        _known("edges", one.edges),
     )
-
-
-def _columns(table: dict[str, Raw]) -> dict[str, list[Any]]:
-    return {name: _known(name, text) for name, text in table.items() if name in _COLUMNS}
 
 
 _KNOWN: dict[tuple[str, bytes], Any] = {}
