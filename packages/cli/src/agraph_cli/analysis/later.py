@@ -83,7 +83,10 @@ def _blamed(snapshot: Snapshot) -> Blamed:
         graph = build(snapshot)
         return Blamed(graph, levels(graph))
 
-    return at_hand(snapshot, "blamed", make, lambda other: other.of_another(snapshot))
+    def again(other: Blamed) -> Blamed:
+        return other.of_another(snapshot)
+
+    return at_hand(snapshot, "blamed", make, again)
 
 
 def _described(snapshot: Snapshot) -> dict[int, Deadlock]:
@@ -127,7 +130,7 @@ class _LaterDeadlock(Deadlock):
         return frozenset(self._ids)
 
     @property
-    def members(self) -> Sequence[Node]:  # type: ignore[override]
+    def members(self) -> Sequence[Node]:
         nodes = self._snapshot.nodes
         positions = sorted(map(positions_of(nodes).__getitem__, self._ids))
         return pick(nodes, by_name(nodes, positions))

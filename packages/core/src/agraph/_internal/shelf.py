@@ -97,8 +97,8 @@ _DECIDING = ("id", "need", "loop", "open", "exc", "detail")
 def have_one_graph(one: Columns, other: Columns) -> bool:
     """Whether two snapshots differ in nothing that decides who can go on; False is not sure.
 
-    Most of a process that hangs do: what differs is when waits began and end, or which waits these are. Columns
-    count as the same where they are the same object, because they were read once for both.
+    Most of a process that hangs do: what differs is when waits began and end, or which waits these are.
+    Columns count as the same where they are one object, because they were read once for both.
     """
     if len(one.tables) != len(other.tables) or len(one.groups) != len(other.groups):
         return False
@@ -179,7 +179,6 @@ class Shelf:
             found = columns(self._read(zlib.decompress(self._file) if self._packed else self._file))
             _keep(self, found)
         return found
-
 
     def alike(self, name: str) -> Any:  # noqa: ANN401 - what somebody made
         """What was noted about one at hand that has the same graph; None without such a note."""
