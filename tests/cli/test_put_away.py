@@ -17,6 +17,7 @@ from agraph import Edge, Node, Snapshot, SnapshotError
 from agraph.reduction import build, carried, carry, free, is_put_away, later
 from agraph_cli.analysis import decoder
 from agraph_cli.analysis.judge import analyze_one
+from agraph_cli.analysis.orders import orders_of
 
 
 def read_again(snapshot):
@@ -57,6 +58,47 @@ def hold_together(found, expected):
     assert tuple(found.orphans) == tuple(expected.orphans)
     assert tuple(found.lock_order) == tuple(expected.lock_order)
     assert list(found.graph.waiter) == list(expected.graph.waiter)
+
+
+ALIKE = {
+    "name": lambda node: f"{node.name}'",
+    "since": lambda node: 1.5,
+    "wait": lambda node: 7000 + node.id,
+    "timer": lambda node: None if node.timer is None else node.timer + 3,
+}
+OTHER = {
+    "need": lambda node: node.need + (node.need > 0),
+    "timer": lambda node: 7.5 if node.timer is None else None,
+    "open": lambda node: "" if node.open else "anybody",
+    "exc": lambda node: not node.exc,
+    "detail": lambda node: {"made_by": "TaskGroup"},
+}
+
+
+@pytest.mark.parametrize("changes", [ALIKE, *({name: change} for name, change in OTHER.items())])
+@settings(max_examples=60, deadline=None)
+@given(graphs())
+def test_the_analysis_is_the_same_after_one_of_a_snapshot_that_is_much_alike(changes, rows):
+    made = to_snapshot(rows)
+    nodes = [node._replace(**{name: to(node) for name, to in changes.items()}) for node in made.nodes]
+    before = analyze_one(read_again(dataclasses.replace(made, nodes=tuple(nodes))))
+    plain = Snapshot.from_dict(json.loads(json.dumps(made.to_dict())))
+    expected, found = analyze_one(plain, "x.json"), analyze_one(read_again(plain), "x.json")
+    assert found.levels == expected.levels
+    assert list(map(fields, found.deadlocks)) == list(map(fields, expected.deadlocks))
+    assert [one.stuck for one in found.deadlocks] == [one.stuck for one in expected.deadlocks]
+    assert tuple(found.orphans) == tuple(expected.orphans)
+    assert (found.orders or ()) == orders_of(expected.graph, "x.json")
+    assert before.snapshot.nodes == tuple(before.graph.snapshot.nodes)
+
+
+def test_snapshots_that_differ_in_a_holder_or_in_their_moment_are_told_apart():
+    plain = bank()
+    edges = [edge._replace(awaited=7) if edge.kind == "held_by" else edge for edge in plain.edges]
+    freed = dataclasses.replace(plain, edges=tuple(edges))
+    moving = dataclasses.replace(plain, capture=dataclasses.replace(plain.capture, consistent=False))
+    found = [analyze_one(read_again(one)).verdict for one in (plain, moving, freed, plain)]
+    assert found == ["certain", "possible", "live", "certain"]
 
 
 def test_a_graph_goes_and_is_built_again():
@@ -122,6 +164,18 @@ def test_many_are_kept_compressed(monkeypatch):
     read_others()
     assert again == Snapshot.from_dict(bank().to_dict())
     assert analyze_one(again).verdict == "certain"
+
+
+def test_what_was_read_before_is_kept_once_and_forgotten_in_the_end(monkeypatch):
+    one, other = read_again(bank()), read_again(bank())
+    assert one.sites is other.sites
+    assert all(
+        column is other.nodes.tables[at].columns[name]
+        for at, table in enumerate(one.nodes.tables)
+        for name, column in table.columns.items()
+    )
+    monkeypatch.setattr("agraph_cli.analysis.short._MOST_KEPT", 0)
+    assert read_again(bank()) == one == Snapshot.from_dict(bank().to_dict())
 
 
 def test_what_is_freed_in_it():

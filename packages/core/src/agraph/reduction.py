@@ -31,7 +31,7 @@ from agraph._internal.reduction.assumptions import assumptions, how_sure
 from agraph._internal.reduction.carry import carried, carry
 from agraph._internal.reduction.components import components, shortest_cycle
 from agraph._internal.reduction.cores import Core, blocked_behind, cores, until_timeout
-from agraph._internal.reduction.cycles import Hop, Hops
+from agraph._internal.reduction.cycles import Hop, Hops, by_name
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
 from agraph._internal.reduction.later import at_hand, is_put_away, later
@@ -82,6 +82,7 @@ __all__ = [
     "at_hand",
     "blocked_behind",
     "build",
+    "by_name",
     "can_be_found_again",
     "carried",
     "carry",

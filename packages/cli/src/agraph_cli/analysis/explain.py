@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from copy import copy
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from agraph_cli.analysis.model import Deadlock, Orphan, worst_first
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agraph import Node
+    from agraph import Node, Snapshot
     from agraph.reduction import Core, Levels, Reduction, Residue, WaitGraph
 
 # A core with more waits than this is shown by its shortest cycle.
@@ -56,6 +57,13 @@ class Blamed:
         self.rest: Residue = residue(graph, levels)
         self.cores: Sequence[Core] = cores(levels, self.rest)
         self.behind: Sequence[Sequence[int]] = blocked_behind(graph, levels, self.cores)
+
+    def of_another(self, snapshot: Snapshot) -> Blamed:
+        """The same for another snapshot, which shows the same graph."""
+        same = copy(self)
+        same.graph = copy(self.graph)
+        same.graph.snapshot = snapshot
+        return same
 
     @property
     def deadlocks(self) -> list[int]:

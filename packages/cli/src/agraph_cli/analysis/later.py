@@ -10,7 +10,19 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from agraph.reduction import at_hand, build, certainty, column, later, levels, until_timeout, verdicts
+from agraph.reduction import (
+    at_hand,
+    build,
+    by_name,
+    certainty,
+    column,
+    later,
+    levels,
+    pick,
+    positions_of,
+    until_timeout,
+    verdicts,
+)
 from agraph_cli.analysis.explain import Blamed
 from agraph_cli.analysis.lockorder import lock_order
 from agraph_cli.analysis.model import Deadlock, SnapshotAnalysis, worst_first
@@ -19,7 +31,7 @@ from agraph_cli.analysis.orders import orders_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agraph import Snapshot
+    from agraph import Node, Snapshot
     from agraph_cli.analysis.model import Orphan
     from agraph_cli.analysis.orders import Order
 
@@ -71,7 +83,10 @@ def _blamed(snapshot: Snapshot) -> Blamed:
         graph = build(snapshot)
         return Blamed(graph, levels(graph))
 
-    return at_hand(snapshot, "blamed", make)
+    def again(other: Blamed) -> Blamed:
+        return other.of_another(snapshot)
+
+    return at_hand(snapshot, "blamed", make, again)
 
 
 def _described(snapshot: Snapshot) -> dict[int, Deadlock]:
@@ -114,6 +129,12 @@ class _LaterDeadlock(Deadlock):
     def ids(self) -> frozenset[int]:
         return frozenset(self._ids)
 
+    @property
+    def members(self) -> Sequence[Node]:
+        nodes = self._snapshot.nodes
+        positions = sorted(map(positions_of(nodes).__getitem__, self._ids))
+        return pick(nodes, by_name(nodes, positions))
+
 
 _KEPT = ("certainty", *_LaterDeadlock.__slots__)
 
@@ -130,7 +151,7 @@ def _described_field(name: str) -> property:
 
 
 for _field in fields(Deadlock):
-    if _field.name != "certainty":
+    if _field.name not in ("certainty", "members"):
         setattr(_LaterDeadlock, _field.name, _described_field(_field.name))
 
 

@@ -35,6 +35,19 @@ class Hop(NamedTuple):
     edge: Edge | None
 
 
+def by_name(nodes: Sequence[Node], members: Sequence[int]) -> Sequence[int]:
+    """The members of a core by name, because ids may differ from one capture to the next.
+
+    Args:
+        nodes: The nodes of the snapshot.
+        members: Positions, ascending.
+
+    Returns:
+        The positions; where they are very many, as they were.
+    """
+    return members if len(members) > FEW else sorted(members, key=lambda node: (nodes[node].name, node))
+
+
 class Hops:
     """Finds the steps between the nodes of some cores.
 
@@ -91,13 +104,8 @@ class Hops:
             position = following[position]
 
     def members(self, core: Core) -> Sequence[int]:
-        """The members of a core by name, because ids may differ from one capture to the next.
-
-        Where they are very many, by position.
-        """
-        if len(core.members) > FEW:
-            return core.members
-        return sorted(core.members, key=lambda node: (self.graph.node(node).name, node))
+        """The members of a core, see `by_name`."""
+        return by_name(self.graph.snapshot.nodes, core.members)
 
     def actors(self, core: Core) -> Sequence[int]:
         """The tasks of a core, or else its threads: what a person begins to read at."""
