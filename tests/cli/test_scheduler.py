@@ -21,7 +21,9 @@ PROGRAM = Path(__file__).parent / "helpers" / "cluster.py"
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a scheduler with two workers."""
-    pytest.importorskip("distributed", reason="Dask is not installed: the group `libraries` has it on Python 3.13")
+    pytest.importorskip(
+        "distributed", reason="Dask is not installed: the group `libraries` has it on Python 3.13"
+    )
     command = [sys.executable, str(PROGRAM)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process.stdout.readline().strip()
@@ -146,7 +148,9 @@ def test_another_version(agraph, cluster, monkeypatch):
     ],
 )
 def test_no_scheduler(agraph, monkeypatch, address, words):
-    pytest.importorskip("distributed", reason="Dask is not installed: the group `libraries` has it on Python 3.13")
+    pytest.importorskip(
+        "distributed", reason="Dask is not installed: the group `libraries` has it on Python 3.13"
+    )
     monkeypatch.setattr(scheduler_option, "_CONNECT_SECONDS", 0.3)
     bank().save("a.json")
     agraph(f"analyze a.json --scheduler {address}")
