@@ -207,10 +207,15 @@ class _Core:
         free = array("q", [seed])
         marks, loop_of = self.marks, self.rest.loop_of
         live, before, shut_in = self.state.live, self.state.left, self.state.shut
+        gated = bool(loop_of) or bool(shut_in)
         marks[seed] = 1
         for node in free:  # it grows meanwhile, so that the cost is that of what is freed
             for by in self.graph.waiters_of(node):
                 if live[by] or marks[by]:
+                    continue
+                if before[by] == 1 and not gated:  # most of them
+                    marks[by] = 1
+                    free.append(by)
                     continue
                 opens = node == loop_of.get(by)
                 more = left.get(by, before[by]) - (not opens)

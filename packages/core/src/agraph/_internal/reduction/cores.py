@@ -7,10 +7,11 @@ all are found in linear time; listing simple cycles instead would be exponential
 from __future__ import annotations
 
 from array import array
-from itertools import repeat
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.reduction.components import components, connected
+from agraph._internal.reduction.graph import IS_SET
 from agraph._internal.reduction.residue import without_mere_waiters
 
 if TYPE_CHECKING:
@@ -182,12 +183,12 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
         firmer.
     """
     behind: list[list[int]] = [[] for _ in found]
-    level = levels.level
-    taken = bytearray(len(level))
+    stuck = bytearray(levels.level.translate(IS_SET))  # of those that are not counted yet
+    is_task = graph.is_task
     for core in found:
         for node in core.members:
-            taken[node] = 1
-    if len(level) - level.count(0) == taken.count(1):  # nobody else is stuck
+            stuck[node] = 0
+    if not stuck.count(1):
         return behind
     waiters_of, gates = graph.unsettled_waiters, graph.gates
     for wanted in (3, 2, 1):
@@ -198,14 +199,15 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
                 owner.extend(repeat(number, len(core.members)))
         for node, number in zip(ahead, owner, strict=True):  # both grow meanwhile
             waiters = (*waiters_of(node), *gates[node]) if node in gates else waiters_of(node)
-            more = [by for by in waiters if level[by] and not taken[by]]
+            more = [by for by in waiters if stuck[by]]
             if not more:
                 continue
-            for by in dict.fromkeys(more):
-                taken[by] = 1
-                ahead.append(by)
-                owner.append(number)
-            behind[number] += [by for by in dict.fromkeys(more) if graph.is_task[by]]
+            more = list(dict.fromkeys(more))
+            for by in more:
+                stuck[by] = 0
+            ahead.extend(more)
+            owner.extend(repeat(number, len(more)))
+            behind[number] += compress(more, map(is_task.__getitem__, more))
     return behind
 
 

@@ -153,7 +153,7 @@ def build(snapshot: Snapshot) -> WaitGraph:
 
 
 _IS_ZERO = b"\1" + bytes(255)
-_IS_SET = b"\0" + b"\1" * 255
+IS_SET = b"\0" + b"\1" * 255
 # Where at most one in so many is wanted, these are searched for one by one.
 _RARE = 16
 
@@ -255,7 +255,7 @@ def where_zero(values: bytes | bytearray) -> array[int]:
 
 def where_set(values: bytes | bytearray) -> array[int]:
     """The positions of what is not zero, in order."""
-    return _where_one(values.translate(_IS_SET))
+    return _where_one(values.translate(IS_SET))
 
 
 def _where_one(values: bytes | bytearray) -> array[int]:
