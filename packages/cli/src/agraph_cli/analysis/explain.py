@@ -187,7 +187,7 @@ class _Core:
 
     def _best_cut(self, hops: Sequence[Hop]) -> tuple[int, int]:
         # Nobody is to give way whom the others only might be waiting for.
-        told = islice(hops, _MAX_TOLD)
+        told = chain(islice(hops, _MAX_TOLD), hops[-1:])  # the last one leads back to the first node
         firm = {hop.awaited.id for hop in told if hop.edge is None or hop.edge.confidence == "exact"}
         actors = [node for node in self.actors[:_MAX_HOPS] if self.graph.node(node).id in firm]
         others = self.members if not 0 < len(actors) < len(self.actors) else ()
