@@ -12,6 +12,8 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
+from agraph_static._internal.lines import lines_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -23,13 +25,6 @@ _BIG = 500_000
 """Characters from which on it pays to look for tables."""
 
 _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
-
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines of a source text, with their ends, as Python's tokenizer counts them."""
-    return _LINE.findall(text)
 
 
 def narrowed(tree: ast.Module, text: str, findings: Iterable[Finding]) -> str:
