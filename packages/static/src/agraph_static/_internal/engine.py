@@ -68,9 +68,10 @@ def lint_text(text: str, path: str, config: LintConfig, *, may_matter: bool = Fa
     data = text.encode("utf-8", errors="surrogatepass")
     findings: list[Finding] = []
     wrappers = [name for name, _ in config.extra_wrappers]
-    if (may_matter or triage.may_matter(data, wrappers)) and triage.is_candidate(
-        tree, data, wrappers, every_lock="AG206" in selected_codes(config)
-    ):
+    every_lock = "AG206" in selected_codes(config)
+    if not may_matter:
+        may_matter = triage.may_matter(data, wrappers, every_lock=every_lock)
+    if may_matter and triage.is_candidate(tree, data, wrappers, every_lock=every_lock):
         findings = _decide(tree, text, path, config)
     if findings or "agraph:" in text:
         findings = _suppress(findings, text, path, config)

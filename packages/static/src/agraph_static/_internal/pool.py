@@ -25,6 +25,9 @@ POOL_BYTES = 1_000_000
 _CHUNK_BYTES = 150_000
 _MOST_JOBS = 16
 
+_NEEDED = ("skeleton", "context", "bridges", "flights", "reused", "spawns", "edges", "locks", "itself")
+"""Modules that the rules need, and libcst with them."""
+
 _DIED = "leave it out with `exclude`, and report it as a bug in agraph"
 
 Outcome = tuple[str, list[Finding] | FileError]
@@ -105,9 +108,9 @@ class Pool:
         )
 
         if self._executor is None:
-            with without_collection():
-                # and libcst, once for all processes that are forked
-                import_module("agraph_static._internal.skeleton")
+            with without_collection():  # once for all processes that are forked
+                for name in _NEEDED:
+                    import_module(f"agraph_static._internal.{name}")
             self._executor = ProcessPoolExecutor(self._jobs, mp_context=_context(), initializer=gc.freeze)
         for jobs in _chunks(self._waiting):
             try:

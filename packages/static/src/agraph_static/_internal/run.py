@@ -11,6 +11,7 @@ from agraph_static._internal.discover import discover
 from agraph_static._internal.engine import sort_key
 from agraph_static._internal.model import FileError, Finding, LintResult
 from agraph_static._internal.pool import Job, Pool
+from agraph_static._internal.registry import selected_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,7 +119,8 @@ class _Run:
         if known is not None:
             self.findings.extend(known)
             return
-        may_matter = triage.may_matter(data, self.wrappers)
+        every_lock = "AG206" in selected_codes(self.config)
+        may_matter = triage.may_matter(data, self.wrappers, every_lock=every_lock)
         if named or may_matter or b"agraph:" in data:
             pool.add(Job(file, len(data), may_matter))
         else:

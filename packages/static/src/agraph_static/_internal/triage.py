@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.lock_triage import makes_locks, nests_locks, takes_locks
+from agraph_static._internal.lock_triage import nests_locks, takes_enough_locks, takes_locks
 from agraph_static._internal.nodes import NO_NAMES, code_of, last_name, mentioned, walk
 from agraph_static._internal.units import ROUNDS, Closure, Unit, any_in, closure, present, reach, units
 
@@ -47,16 +47,17 @@ _SUSPEND = (b"await", b"async with", b"async for")
 _COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
 
 
-def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:
+def may_matter(data: bytes, wrappers: Iterable[str] = (), *, every_lock: bool = False) -> bool:
     """Whether a file can hold a finding, judged by its bytes.
 
     Args:
         data: The file.
         wrappers: Configured helper functions, any of whose names also lets a file through.
+        every_lock: Let every file through that takes an asyncio lock, not only one that takes two.
     """
     if any_in([name.rpartition(".")[2].encode() for name in wrappers], data):
         return any_in(_COROUTINES, data)
-    return _says_enough(data) and _makes_enough(data)
+    return _says_enough(data) and _makes_enough(data, every_lock=every_lock)
 
 
 def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the other reads best
@@ -80,7 +81,7 @@ def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the
     return (b"all_tasks" in data or b"current_task" in data) and b"await" in data and _awaits_itself(data)
 
 
-def _makes_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the other reads best
+def _makes_enough(data: bytes, *, every_lock: bool) -> bool:  # noqa: PLR0911 - one question after the other reads best
     """What `reasons` asks of a file before it asks what its functions hold."""
     if any_in((*_EDGES, *_CHAIN), data) or (b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data)):
         return True
@@ -95,7 +96,7 @@ def _makes_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after th
         return True
     if (event or complete) and any_in(_SPAWN, data):
         return True
-    if makes_locks(data) and takes_locks(data):
+    if takes_locks(data) and takes_enough_locks(data, 1 if every_lock else 2):
         return True
     return (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data)
 
