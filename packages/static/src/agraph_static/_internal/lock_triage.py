@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.nodes import NO_NAMES, last_name, mentioned, walk
+from agraph_static._internal.nodes import NO_NAMES, defaults, last_name, mentioned, walk
 from agraph_static._internal.units import Unit, any_in
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class _Calls:
 
     def behind(self, nodes: list[ast.AST], unit: Unit) -> set[bytes]:
         """The functions that the calls among some nodes of a function run, and those that these run."""
-        pending = [*self._among(nodes), *self._among(_defaults(unit.node))]
+        pending = [*self._among(nodes), *self._among(defaults(unit.node))]
         reached = set(pending)
         while pending:
             name = pending.pop()
@@ -147,13 +147,8 @@ class _Calls:
         called = {last_name(one.func) for one in nodes if isinstance(one, ast.Call)}
         for one in nodes:
             if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                called.update(*map(mentioned, _defaults(one)))
+                called.update(*map(mentioned, defaults(one)))
         return called & self._functions.keys()
-
-
-def _defaults(function: ast.AST) -> list[ast.AST]:
-    arguments = function.args if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
-    return [one for one in (*arguments.defaults, *arguments.kw_defaults) if one] if arguments else []
 
 
 def _taken(node: ast.AST) -> list[ast.expr]:

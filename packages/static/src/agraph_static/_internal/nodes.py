@@ -41,14 +41,30 @@ def walk(node: ast.AST) -> list[Any]:
     return found
 
 
-def code_of(function: ast.AST) -> Iterator[tuple[Any, bool]]:
-    """The nodes in a function, and whether it runs them itself: not so what stands in a function in it."""
+def code_of(function: ast.AST, *, lambdas: bool = False) -> Iterator[tuple[Any, bool]]:
+    """The nodes in a function, and whether it runs them itself: not so what stands in a function in it.
+
+    Args:
+        function: The function.
+        lambdas: Whether it is taken to run the lambdas in it.
+    """
+    inner_kinds = _FUNCTIONS[:2] if lambdas else _FUNCTIONS
     stack = [(one, True) for one in below(function)]
     while stack:
         one, own = stack.pop()
         yield one, own
-        own = own and not isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        own = own and not isinstance(one, inner_kinds)
         stack.extend((inner, own) for inner in below(one))
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def defaults(function: ast.AST) -> list[ast.expr]:
+    """What the parameters of a function are if they are not given; nothing for other nodes."""
+    if not isinstance(function, _FUNCTIONS):
+        return []
+    return [one for one in (*function.args.defaults, *function.args.kw_defaults) if one is not None]
 
 
 def last_name(node: ast.AST) -> str:

@@ -430,7 +430,34 @@ def _has_spawn(found: list[Unit], complete: Closure, data: bytes, kinds: frozens
     if "event" in kinds and b".wait(" in data:
         names |= closure(found, data, _WAKES["event"]).names
     spawned = {unit.name for unit in found if unit.is_async and unit.name in names}
-    return bool(spawned) and any(any_in(spawn, unit.text) and unit.names_any(spawned) for unit in found)
+    starters = [unit for unit in found if any_in(spawn, unit.text) and unit.names_any(spawned)]
+    bodies = {name.decode() for name in spawned}
+    return any(_spawns(unit.node, bodies, found[0].node) for unit in starters if unit.name != b"__del__")
+
+
+def _spawns(node: ast.AST, bodies: set[str], tree: ast.AST) -> bool:
+    """Whether a call that may make a task is given one of these coroutines, or a variable for it."""
+    given: set[str] = set()
+    for one in walk(node):
+        if isinstance(one, ast.Call) and (last_name(one.func) in _SPAWNERS or _is_scheduled(one)):
+            for argument in (*one.args, *(keyword.value for keyword in one.keywords)):
+                given |= mentioned(argument)
+    if given & bodies:
+        return True
+    return bool(given) and any(
+        given & mentioned(target) and mentioned(one.value) & bodies
+        for one in walk(tree)
+        if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None
+        for target in _targets(one)
+    )
+
+
+def _is_scheduled(call: ast.Call) -> bool:
+    """`loop.call_soon(loop.create_task, work())`."""
+    return any(last_name(one) in _SPAWNERS for one in call.args)
+
+
+_SPAWNERS = words.TASK_METHODS | {name.rpartition(".")[2] for name in words.TASK_FUNCTIONS}
 
 
 def _has_pair(data: bytes, found: list[Unit], kinds: frozenset[str]) -> bool:

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agraph_static._internal.nodes import code_of, defaults, last_name, mentioned
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,6 +40,7 @@ class Unit:
     text: bytes
     node: ast.AST
     _names: frozenset[bytes] | None = None
+    _called: frozenset[bytes] | None = None
 
     @property
     def names(self) -> frozenset[bytes]:
@@ -57,6 +60,26 @@ class Unit:
             self._names = frozenset(found)
         return self._names
 
+    @property
+    def called(self) -> frozenset[bytes]:
+        """The names of what it calls itself, and of what its parameters stand for if nothing is given.
+
+        Functions in it are units of their own, lambdas are not.
+        """
+        if self._called is None:
+            found = {name for one in defaults(self.node) for name in mentioned(one)}
+            for one, own in code_of(self.node, lambdas=True):
+                if own and isinstance(one, ast.Call):
+                    found.add(last_name(one.func))
+            self._called = frozenset(name.encode() for name in found)
+        return self._called
+
+    def calls_any(self, names: set[bytes] | frozenset[bytes]) -> bool:
+        """Whether it runs one of the functions, or may hand one to the loop to be run."""
+        if not self.names_any(names):
+            return False
+        return _HANDS_ON in self.text or not names.isdisjoint(self.called)
+
     def names_any(self, names: set[bytes] | frozenset[bytes]) -> bool:
         """Whether it names one of the functions. The names are looked for as plain text first."""
         return any(map(self.text.__contains__, names)) and not names.isdisjoint(self.names)
@@ -65,6 +88,7 @@ class Unit:
 _PATHS = re.compile(rb"(?<![\w.])(?<!def )([A-Za-z_]\w*)(?:\(\))?(?:\s*\.\s*(\w+))?")
 _PRIVATE = re.compile(rb"\.\s*(_\w+)")
 _OWN = frozenset({b"self", b"cls", b"super"})
+_HANDS_ON = b"call_soon"
 
 
 def units(tree: ast.Module, data: bytes) -> list[Unit]:
@@ -146,7 +170,7 @@ def reach(found: list[Unit], names: set[bytes], rounds: int) -> set[bytes]:
     """The names, and those of the functions that call them, so many calls away."""
     names = set(names)
     for _ in range(rounds if names else 0):
-        grown = {one.name for one in found if one.name and one.name not in names and one.names_any(names)}
+        grown = {one.name for one in found if one.name and one.name not in names and one.calls_any(names)}
         if not grown:
             break
         names |= grown
