@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.nodes import NO_NAMES, defaults, last_name, mentioned, walk
-from agraph_static._internal.units import Unit, any_in
+from agraph_static._internal.units import Unit, Units, any_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _LOCK = re.compile(rb"(?<!threading\.)\b(?:Lock|Condition|(?:Bounded)?Semaphore)\b(?=\s*[(),=|\]]|\s+as\b)")
 """A lock that is made or imported, or given to what will make it: `defaultdict(asyncio.Lock)`."""
@@ -31,7 +31,7 @@ _WORD = re.compile(rb"\w+")
 
 def takes_locks(data: bytes) -> bool:
     """Whether a text may take a lock of asyncio."""
-    return any_in(_LOCKS, data) and any_in(_TAKES, data)
+    return any_in(_TAKES, data) and any_in(_LOCKS, data)
 
 
 def takes_enough_locks(data: bytes, least: int) -> bool:
@@ -60,8 +60,17 @@ def _takes(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 def _said(data: bytes) -> set[bytes]:
     """The words on lines that say `Lock` or the like: one of them is in the name of each lock."""
-    lines = {line for line in data.split(b"\n") if any_in(_LOCKS, line) and _LOCK.search(line)}
-    return {word for line in lines for word in _WORD.findall(line)} - {name.encode() for name in NO_NAMES}
+    found: set[bytes] = set()
+    for key in _LOCKS:
+        at = data.find(key)
+        while at >= 0:
+            end = data.find(b"\n", at)
+            end = end if end >= 0 else len(data)
+            line = data[data.rfind(b"\n", 0, at) + 1 : end]
+            if _LOCK.search(line):
+                found.update(_WORD.findall(line))
+            at = data.find(key, end)
+    return found - {name.encode() for name in NO_NAMES}
 
 
 @dataclass(slots=True, eq=False)
@@ -80,13 +89,12 @@ class _Holding:
         return [*self.node.items, *self.node.body]
 
 
-def nests_locks(found: list[Unit], data: bytes) -> bool:
+def nests_locks(found: Units) -> bool:
     """Whether a lock may be taken that is held, or two locks one way here and the other way there."""
-    said = {name.decode(errors="replace") for name in _said(data)}
+    said = {name.decode(errors="replace") for name in _said(found.data)}
     holdings = {
         id(node): _Holding(unit, node, locks)
-        for unit in found  # functions that stand in others come after them
-        if any_in(_TAKES, unit.text)
+        for unit in found.having(_TAKES)  # functions that stand in others come after them
         for node in walk(unit.node)
         if (locks := [one for one in map(_names, _taken(node)) if one & said])
     }
@@ -100,7 +108,7 @@ def nests_locks(found: list[Unit], data: bytes) -> bool:
             _join(same, names)
     if _has_ring(orders, same):
         return True
-    for names in _handed_on(found[0].node):
+    for names in _handed_on(found.all[0].node):
         _join(same, names)
     return _has_ring(orders, same)
 
@@ -122,9 +130,9 @@ def _orders(
 class _Calls:
     """Which coroutine functions call which, by their names."""
 
-    def __init__(self, found: list[Unit]) -> None:
+    def __init__(self, found: Units) -> None:
         self._functions: dict[str, list[Unit]] = {}
-        for unit in found:
+        for unit in found.all:
             if unit.is_async:
                 self._functions.setdefault(unit.name.decode(), []).append(unit)
         self._called: dict[str, set[str]] = {}
@@ -142,7 +150,7 @@ class _Calls:
             reached |= self._called[name]
         return {name.encode() for name in reached}
 
-    def _among(self, nodes: list[ast.AST]) -> set[str]:
+    def _among(self, nodes: Sequence[ast.AST]) -> set[str]:
         """The names of coroutine functions that are called, or that a parameter stands for."""
         called = {last_name(one.func) for one in nodes if isinstance(one, ast.Call)}
         for one in nodes:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FIELDS: dict[type, tuple[str, ...]] = {ast.Constant: (), ast.Name: ()}
+_LEAVES = frozenset({ast.Constant, ast.Name})
+_FIELDS: dict[type, tuple[str, ...]] = dict.fromkeys(_LEAVES, ())
 _NO_NODES = frozenset(
-    {"ctx", "op", "ops", "attr", "arg", "name", "names", "module", "type_comment", "kind", "conversion"}
-)
-"""Fields that hold text, operators or imported names."""
+    {
+        "ctx", "op", "ops", "attr", "arg", "name", "names", "module", "type_comment", "kind", "conversion",
+        "level", "simple", "is_async", "is_lazy", "asname", "kwd_attrs", "rest", "tag", "str", "type_ignores",
+    }
+)  # fmt: skip
+"""Fields that hold text, numbers, operators or imported names; all others hold nodes."""
 
 NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
 """Names that say nothing about what is meant."""
@@ -26,9 +30,9 @@ def below(node: ast.AST) -> list[Any]:
     found: list[Any] = []
     for name in names:
         value = getattr(node, name, None)
-        if isinstance(value, list):
-            found.extend(one for one in value if isinstance(one, ast.AST))
-        elif isinstance(value, ast.AST):
+        if type(value) is list:
+            found += [one for one in value if one is not None] if None in value else value
+        elif value is not None:
             found.append(value)
     return found
 
@@ -37,24 +41,20 @@ def walk(node: ast.AST) -> list[Any]:
     """A node and all nodes below it, in no order that matters."""
     found = [node]
     for one in found:
-        found.extend(below(one))
+        if type(one) not in _LEAVES:
+            found += below(one)
     return found
 
 
-def code_of(function: ast.AST, *, lambdas: bool = False) -> Iterator[tuple[Any, bool]]:
-    """The nodes in a function, and whether it runs them itself: not so what stands in a function in it.
-
-    Args:
-        function: The function.
-        lambdas: Whether it is taken to run the lambdas in it.
-    """
-    inner_kinds = _FUNCTIONS[:2] if lambdas else _FUNCTIONS
+def code_of(function: ast.AST) -> Iterator[tuple[Any, bool]]:
+    """The nodes in a function, and whether it runs them itself: not so what stands in a function in it."""
     stack = [(one, True) for one in below(function)]
     while stack:
         one, own = stack.pop()
         yield one, own
-        own = own and not isinstance(one, inner_kinds)
-        stack.extend((inner, own) for inner in below(one))
+        if type(one) not in _LEAVES:
+            own = own and not isinstance(one, _FUNCTIONS)
+            stack.extend([(inner, own) for inner in below(one)])
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

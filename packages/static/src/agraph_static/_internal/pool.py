@@ -124,7 +124,7 @@ def lint_file(job: Job, config: LintConfig) -> Outcome:
     """Read and lint one file."""
     file = job.file
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 - as discover.py does
+        with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - as discover.py does
             data = opened.read()
     except OSError as error:
         return file, FileError(file, f"cannot read the file: {error.strerror or error}")

@@ -136,7 +136,7 @@ class _Run:
 
     def _read(self, file: str) -> bytes | None:
         try:
-            with open(file, "rb") as opened:  # noqa: PTH123 - as discover.py does
+            with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - as discover.py does
                 return opened.read()
         except OSError as error:
             self.errors.append(FileError(file, f"cannot read the file: {error.strerror or error}"))
