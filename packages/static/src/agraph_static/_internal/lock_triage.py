@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.nodes import NO_NAMES, defaults, last_name, mentioned, walk
+from agraph_static._internal.nodes import NO_NAMES, defaults, last_name, mentioned, own_name, walk
 from agraph_static._internal.units import Unit, Units, any_in
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class _Calls:
 
     def _among(self, nodes: Sequence[ast.AST]) -> set[str]:
         """The names of coroutine functions that are called, or that a parameter stands for."""
-        called = {last_name(one.func) for one in nodes if isinstance(one, ast.Call)}
+        called = {own_name(one.func) for one in nodes if isinstance(one, ast.Call)}
         for one in nodes:
             if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 called.update(*map(mentioned, defaults(one)))

@@ -79,3 +79,29 @@ def mentioned(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Name):
         return {node.id}
     return {name for one in walk(node) if (name := last_name(one))}
+
+
+def own_names(node: ast.AST) -> set[str]:
+    """The names an expression holds that can be functions of the file."""
+    return {name for one in walk(node) if (name := own_name(one))}
+
+
+def own_name(node: ast.AST) -> str:
+    """The name of a function of the file, as the rules look it up; empty when the node is none.
+
+    That is a plain name, an attribute of `self`, `cls`, `super()` or a class, or an attribute of something
+    else when it is of more than one word, or private.
+    """
+    if isinstance(node, ast.Attribute) and not (_is_distinct(node.attr) or _is_owner(node.value)):
+        return ""
+    return last_name(node)
+
+
+def _is_distinct(name: str) -> bool:
+    return name.startswith("_") or "_" in name.strip("_")
+
+
+def _is_owner(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in ("self", "cls") or node.id[:1].isupper()
+    return isinstance(node, ast.Call) and last_name(node.func) == "super"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.lock_triage import nests_locks, takes_enough_locks, takes_locks
-from agraph_static._internal.nodes import NO_NAMES, code_of, last_name, mentioned, walk
+from agraph_static._internal.nodes import NO_NAMES, code_of, last_name, mentioned, own_names, walk
 from agraph_static._internal.units import ROUNDS, Closure, Unit, Units, any_in, closure, present, reach
 
 if TYPE_CHECKING:
@@ -252,9 +252,12 @@ def _registers(node: ast.AST, wake: Closure, names: frozenset[str]) -> bool:
                 assigned.setdefault(last_name(target), []).append(one.value)
     seen: set[str] = set()
     while callbacks:
-        for one in walk(callbacks.pop()):
+        callback = callbacks.pop()
+        if any(name.encode() in wake.names for name in own_names(callback)):
+            return True
+        for one in walk(callback):
             name = last_name(one)
-            if name in names or name.encode() in wake.names:
+            if name in names:
                 return True
             if name and name not in seen:
                 seen.add(name)
@@ -438,11 +441,11 @@ def _spawns(node: ast.AST, bodies: set[str], tree: ast.AST) -> bool:
     for one in walk(node):
         if isinstance(one, ast.Call) and (last_name(one.func) in _SPAWNERS or _is_scheduled(one)):
             for argument in (*one.args, *(keyword.value for keyword in one.keywords)):
-                given |= mentioned(argument)
+                given |= own_names(argument)
     if given & bodies:
         return True
     return bool(given) and any(
-        given & mentioned(target) and mentioned(one.value) & bodies
+        given & mentioned(target) and own_names(one.value) & bodies
         for one in walk(tree)
         if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None
         for target in _targets(one)
