@@ -125,15 +125,15 @@ def test_a_long_word_is_read_once():
 DIES = """\
 import multiprocessing, os, sys
 from pathlib import Path
-from agraph_static import lint_paths, lint_source
+from agraph_static import lint_paths
 from agraph_static._internal import pool
 
-def die(data, path, config):
-    if "killer" in path:
+def die(job, config, lint=pool.lint_file):
+    if "killer" in job.file:
         os._exit(9)
-    return lint_source(data, path)
+    return lint(job, config)
 
-pool.lint_source = die
+pool.lint_file = die
 pool._context = lambda: multiprocessing.get_context("fork")  # so that the processes have what is changed here
 result = lint_paths(sys.argv[1:], jobs=2)
 print(*(one.code for one in result.findings))
