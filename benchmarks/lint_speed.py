@@ -5,7 +5,8 @@
 
 Every tool runs as a process of its own, in turns, so that all meet the same load. Cold: no cache of the
 tool's own; the files are in the system's cache. Printed are the medians, and the ratio to ruff's, of the time
-that passes and of the time on processors, which a loaded machine disturbs less.
+that passes and of the time on processors, which a loaded machine disturbs less. Modules are compiled
+beforehand, as an installer does it.
 
 The other linters are slower by far, so `--others` compares them once, over some files that are spread evenly
 over the corpus, and stops each after a time limit. It names the Python of an environment that has them (or
@@ -163,6 +164,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--limit", type=float, default=300)
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the first run, which fills the cache, compiles them
     roots = [
         str(root) for one in corpus.requirements(options.which) if (root := corpus.find(one)) is not None
     ]
