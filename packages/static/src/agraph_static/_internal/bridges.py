@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.copies import copied_from
 from agraph_static._internal.edge_fix import edge_fix
+from agraph_static._internal.hands import is_woken_by_others
 from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
 from agraph_static._internal.seen import makers_of, seen_anyway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import libcst as cst
 
     from agraph_static._internal.context import Context
     from agraph_static._internal.flow import Place, Wait
@@ -133,6 +134,8 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
     wait = next((one for one in waits if not seen_anyway(context, one, makers, call)), None)
     if waits and wait is None:
         return None  # who waits has an edge to the task
+    if wait is not None and wait.kind == "return" and _is_for_another_thread(context, call.function):
+        return None
     helper = _is_parameter(context, resolution.place) and _is_parameter(context, source_place)
     if wait is None and not helper:
         return None
@@ -151,12 +154,28 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
     confidence, reason = judged
     if callback is not None and resolution.depth >= _FAR:
         confidence, reason = "possible", "the callback completes it only by way of other functions"
-    elif resolution.kind == "event" and confidence == "certain" and _is_cleared(context, resolution):
-        confidence = "likely"
+    elif resolution.kind in ("event", "queue"):
+        confidence, reason = _weigh(context, callback, resolution, (confidence, reason))
     return Bridge(
         resolution.kind, call, source, resolution.place, resolution, wait, origins, confidence, reason,
         copy_of=copied_from(context, call),
     )  # fmt: skip
+
+
+def _weigh(
+    context: Context, callback: Callback | None, resolution: Resolution, judged: tuple[Confidence, str]
+) -> tuple[Confidence, str]:
+    """How sure it is when something else can end the wait for an event or a queue, too."""
+    function = callback.function if callback is not None else None
+    own = set(map(id, function.subtree())) if function is not None else set()
+    others = is_woken_by_others(context, resolution, own)
+    if resolution.kind == "queue":
+        plain = not others or callback is None or context.resolver.hands_on(callback)
+        return judged if plain else ("possible", "others put into the queue, too")
+    cleared = _is_cleared(context, resolution)
+    if cleared and others:
+        return "possible", "the event is a signal that others give, too"
+    return ("likely" if (cleared or others) and judged[0] == "certain" else judged[0]), judged[1]
 
 
 def _is_cleared(context: Context, resolution: Resolution) -> bool:
@@ -182,6 +201,17 @@ def _waits_for(context: Context, resolution: Resolution) -> list[Wait]:
         for one in waits
         if one.kind == kind and (kind != "method" or one.method == "__await__")
     ]
+
+
+def _is_for_another_thread(context: Context, function: Function) -> bool:
+    """Whether a function is handed to the loop from another thread: that one gets the future, no task."""
+    return any(
+        call.name == "call_soon_threadsafe"
+        and bool(call.args)
+        and isinstance(call.args[0], cst.Name)
+        and context.flow.named_function(call.args[0].value, call.function) is function
+        for call in context.module.calls
+    )
 
 
 def _is_parameter(context: Context, place: Place | None) -> bool:

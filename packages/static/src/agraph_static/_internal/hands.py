@@ -1,4 +1,7 @@
-"""Into whose hands an event or future gets besides: then others may complete it. Used by AG108 and AG110."""
+"""Into whose hands an event or future gets besides: then others may complete it.
+
+Used by AG101, AG108, AG110 and AG111.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ from typing import TYPE_CHECKING
 import libcst as cst
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.tree import walk
+from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agraph_static._internal.context import Context
     from agraph_static._internal.flow import Place
+    from agraph_static._internal.resolutions import Resolution
     from agraph_static._internal.scopes import Call, Function
 
 _SETTERS = words.RESOLVE_METHODS | {"set"}
+_WAKES = {kind: {name for name, woken in words.HOPS.items() if woken == kind} for kind in words.HOPS.values()}
 
 
 def loose_setters(context: Context) -> list[tuple[cst.BaseExpression, Function]]:
@@ -51,3 +58,39 @@ def is_set_by_others(context: Context, root: Place, own: set[int], coroutine: Ca
     given += [one for one in context.loose_setters if id(one[1]) not in own]
     places = [flow.place(expression, function) for expression, function in given]
     return any(place is not None and flow.root(place) == root for place in places)
+
+
+def is_woken_by_others(context: Context, resolution: Resolution, own: set[int]) -> bool:
+    """Whether something besides a callback sets the same event, or feeds the same queue.
+
+    Args:
+        context: The module.
+        resolution: What the callback does.
+        own: The ids of the functions that belong to the callback.
+    """
+    flow, helper = context.flow, resolution.function
+    root = flow.root(resolution.place)
+    if resolution.depth and any(id(call.function) not in own for call in _calls_of(context, helper)):
+        return True
+    for call in context.module.calls:
+        if call.receiver is None or call.name not in _WAKES[resolution.kind]:
+            continue
+        if call.function is helper or id(call.function) in own or _gives_none(call):
+            continue
+        place = flow.place(call.receiver, call.function)
+        if place is not None and flow.root(place) == root:
+            return True
+    return False
+
+
+def _gives_none(call: Call) -> bool:
+    """`queue.put_nowait(None)`: nothing more comes."""
+    return bool(call.args) and dotted(call.args[0]) == "None"
+
+
+def _calls_of(context: Context, function: Function) -> Iterator[Call]:
+    return (
+        call
+        for call in context.module.calls
+        if call.name == function.name and context.flow.callee(call) is function
+    )

@@ -178,6 +178,19 @@ class Resolver:
         free = [name for name in callback.function.params[callback.skip :] if name not in callback.env]
         return free[0] if free else ""
 
+    def hands_on(self, callback: Callback) -> bool:
+        """Whether a callback does something with the finished future or its result, not only its error."""
+        source = self.source_parameter(callback)
+        if callback.function is None:
+            return True
+        return any(
+            (call.name == "result" and dotted(call.receiver) == source)
+            or any(dotted(one) == source for one in call.args)
+            for inner in callback.function.subtree()
+            for call in inner.calls
+            if source and call.name not in ("discard", "remove")
+        )
+
     # Resolutions
 
     def of_callback(self, callback: Callback) -> list[Resolution]:
