@@ -242,3 +242,49 @@ def test_a_list_of_waiters_that_its_beginner_wakes_is_a_flight():
 )
 def test_a_list_of_waiters_that_others_wake_is_none(taken: str, more: str):
     assert found(WAITERS.format(taken=taken, more=more)) == []
+
+
+COMPLETED = """\
+import asyncio
+
+class Room:
+    async def connect(self):
+        self._sid = asyncio.get_running_loop().create_future()
+        {body}
+
+    def _resolve(self, sid):
+        self._sid.set_result(sid)
+
+    async def sid(self):
+        return await asyncio.shield(self._sid)
+{more}
+"""
+
+PLAIN = "answer = await self._ask()\n        self._resolve(answer.sid)"
+FINAL = "try:\n            await self._ask()\n        finally:\n            self._resolve(None)"
+HANDLED = (
+    "try:\n            await self._ask()\n        except OSError:\n            self._sid.set_result(None)"
+)
+OTHER = "    def on_update(self, update):\n        self._resolve(update.sid)"
+FAILS = "    def close(self):\n        self._sid.set_exception(ConnectionError())"
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "lines"),
+    [
+        (PLAIN, "", [5, 6]),
+        (PLAIN, FAILS, [5, 6]),
+        (PLAIN, OTHER, []),
+        (FINAL, OTHER, [5]),
+        (HANDLED, "", []),
+    ],
+    ids=[
+        "by the owner",
+        "or failed by others",
+        "by whoever comes first",
+        "by the owner at last",
+        "if it fails",
+    ],
+)
+def test_a_future_that_others_complete_too_has_no_owner(body: str, more: str, lines: list[int]):
+    assert [line for line, _ in found(COMPLETED.format(body=body, more=more))] == lines

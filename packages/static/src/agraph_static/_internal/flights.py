@@ -12,6 +12,7 @@ import libcst as cst
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.expressions import containers_waited_for, elements_of
+from agraph_static._internal.hands import is_completed_by_others
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.tree import dotted
 
@@ -111,8 +112,11 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
         and one.kind == kind
         and flow.root(one.place) == flow.root(place)
     ]
-    if not resolutions:
-        return None
+    if not resolutions or all(_stands_in(context, one, _HANDLERS) for one in resolutions):
+        return None  # somebody else completes it when all goes well
+    final = any(_stands_in(context, one, (cst.Finally,)) for one in resolutions)
+    if start.is_made and not final and is_completed_by_others(context, flow.root(place), function):
+        return None  # whoever comes first
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
     block, containers = _block(context, creation), _containers(function, names)
     own = [
@@ -136,6 +140,19 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     return Flight(
         function, creation, place, name, kind, resolutions, work, reader, start.how, start.is_made, has_edge
     )
+
+
+_HANDLERS = (cst.ExceptHandler, cst.ExceptStarHandler)
+
+
+def _stands_in(context: Context, node: cst.CSTNode, blocks: tuple[type[cst.CSTNode], ...]) -> bool:
+    """Whether a node stands in a part of a `try` statement of its function."""
+    for one in context.module.ancestors(node):
+        if isinstance(one, (cst.FunctionDef, cst.Lambda)):
+            return False
+        if isinstance(one, blocks):
+            return True
+    return False
 
 
 def _names(context: Context, function: Function, creation: cst.Call, made: int) -> set[str]:

@@ -60,6 +60,21 @@ def is_set_by_others(context: Context, root: Place, own: set[int], coroutine: Ca
     return any(place is not None and flow.root(place) == root for place in places)
 
 
+def is_completed_by_others(context: Context, root: Place, owner: Function) -> bool:
+    """Whether a function besides the owner gives a future its result, and not only for the owner."""
+    own = set(map(id, owner.subtree()))
+    for call in context.module.calls:
+        if id(call.function) in own:
+            continue
+        direct = context.resolver.direct(call)
+        if direct is None or direct.only_exception or context.flow.root(direct.place) != root:
+            continue
+        callers = [one.function for one in _calls_of(context, call.function)]
+        if not callers or any(id(one) not in own for one in callers):
+            return True
+    return False
+
+
 def is_woken_by_others(context: Context, resolution: Resolution, own: set[int]) -> bool:
     """Whether something besides a callback sets the same event, or feeds the same queue.
 
