@@ -178,6 +178,106 @@ class App:
     assert found(text.replace("    async def send", "    def send")) == []
 
 
+def test_an_event_that_one_of_many_tasks_sets_is_nobody_s():
+    many = CLOSED.format(**PLAIN).replace("self._task =", "for _ in range(3): self._task =")
+    assert found(many) == []
+
+
+def test_an_event_that_the_task_clears_itself_is_the_task_s():
+    text = """\
+import asyncio
+
+class Listener:
+    def __init__(self):
+        self._started = asyncio.Event()
+
+    async def start(self):
+        self._started.clear()
+        self._task = asyncio.create_task(self._listen_on())
+        await self._started.wait()
+
+    async def _listen_on(self):
+        while True:
+            try:
+                await self._listen()
+            except OSError:
+                self._started.clear()
+
+    async def _listen(self):
+        channel = await self.subscribe()
+        self._started.set()
+        await channel.read()
+"""
+    assert found(text) == [(9, "AG110")]
+
+
+ANSWERS = """\
+import asyncio
+
+class Client:
+    def __init__(self, reader):
+        self.reader = reader
+        self._asked = asyncio.Queue()
+        self._task = asyncio.create_task(self._run())
+
+    async def ask(self, question):
+        answer = asyncio.get_running_loop().create_future()
+        await self._asked.put(answer)
+        return await answer
+
+    async def _run(self):
+        {loop}
+            {before}
+            answer = await self._asked.get()
+            answer.set_result({result})
+"""
+
+
+@pytest.mark.parametrize(
+    ("loop", "before", "result", "lines"),
+    [
+        ("async for message in self.reader:", "pass", "message", []),
+        ("while True:", "message = await self.reader.read()", "message", []),
+        ("while True:", "pass", "await self.work()", [7]),
+        ("while True:", "await self.limiter.acquire()", "await self.work()", [7]),
+    ],
+    ids=["a stream", "messages", "work", "work, not too fast"],
+)
+def test_a_future_whose_message_comes_first_is_an_answer(
+    loop: str, before: str, result: str, lines: list[int]
+):
+    text = ANSWERS.format(loop=loop, before=before, result=result)
+    assert [line for line, _ in found(text)] == lines
+
+
+MADE = """\
+import asyncio
+
+class Output:
+    def __init__(self):
+        self.first = asyncio.Future()
+
+def forward(source, target):
+    out = Output()
+    out.first = asyncio.Future()
+    task = asyncio.create_task(run(source, out))
+    {more}
+    return task, out
+
+async def run(source, out):
+    out.first.set_result(await source.read())
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "codes"),
+    [("pass", ["AG110"]), ("out.first.add_done_callback(target.begin)", [])],
+    ids=["for whoever waits", "with a callback"],
+)
+def test_a_future_with_callbacks_need_not_have_waiters(more: str, codes: list[str]):
+    assert [code for _, code in found(MADE.format(more=more))] == codes
+
+
 def test_a_future_that_the_function_returns_is_waited_for():
     text = """\
 import asyncio

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.flow import Place, Wait
     from agraph_static._internal.model import Confidence
     from agraph_static._internal.resolutions import Resolution
-    from agraph_static._internal.scopes import Call, Function
+    from agraph_static._internal.scopes import Assignment, Call, Function
 
 
 _TRANSPORT_EVENTS = frozenset(
@@ -34,6 +34,7 @@ _TRANSPORT_EVENTS = frozenset(
 """Methods of an asyncio protocol: until the transport calls one, there is no task to wait for."""
 
 _COMPLETES = words.RESOLVE_METHODS | {"set", "clear"}
+_REGISTERS = frozenset({"add_done_callback"})
 
 
 @dataclass(slots=True, eq=False)
@@ -156,7 +157,7 @@ def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wa
         return None
     if event:
         own, root = {id(body), id(resolution.function)}, context.flow.root(resolution.place)
-        quiet = not waits or _is_signal(context, task, resolution)
+        quiet = not waits or context.in_loop(call.node) or _is_signal(context, task, resolution)
         quiet = quiet or is_set_by_others(context, root, own, _coroutine(context, call))
         reason = "only the spawned task sets it"
         return None if quiet else Spawn(call, body, resolution, waits[0], "likely", reason)
@@ -186,7 +187,7 @@ def _only_here(context: Context, task: _Task, resolution: Resolution) -> bool:
     """Whether nothing else in the module completes, or clears, what the task completes."""
     root = context.flow.root(resolution.place)
     own = {id(one.function) for one in context.resolver.of_function(task.body)}
-    own |= {id(one) for one in task.others}
+    own |= {id(one) for one in (task.body, *task.others)}
     own |= {id(value.function) for value in context.flow.values(root)}
     return not any(
         id(call.function) not in own and not _is_before(context, call, task.call)
@@ -265,7 +266,8 @@ def _without_waits(context: Context, task: _Task, resolution: Resolution) -> str
     kind, _, path = context.flow.root(resolution.place)
     made_here = any(value.function is task.call.function for value in context.flow.values(resolution.place))
     public = kind == "s" and path.count(".") == 1 and "[" not in path and not path.startswith("._")
-    if public and made_here and _only_here(context, task, resolution):
+    called_back = any(_calls_on(context, context.flow.root(resolution.place), _REGISTERS))
+    if public and made_here and not called_back and _only_here(context, task, resolution):
         return "the future is made beside the task that completes it, and is there for others to wait for"
     return ""
 
@@ -370,8 +372,23 @@ def _is_work_item(context: Context, resolution: Resolution) -> bool:
             continue
         receiver = value.func.value if isinstance(value.func, cst.Attribute) else None
         if receiver is not None and "queue" in context.origins.of(receiver, function):
-            return True
+            return not _is_answered(context, one, function)
     return False
+
+
+def _is_answered(context: Context, taken: Assignment, function: Function) -> bool:
+    """Whether a message comes first and then the future it answers: `async for message in reader`."""
+    around = _around(context, taken.node, function)
+    loop = next((one for one in around if isinstance(one, (cst.For, cst.While))), None)
+    if isinstance(loop, cst.For) and loop.asynchronous is not None:
+        return True
+    inside = {id(node) for node in walk(loop.body)} if loop is not None else set()
+    return any(
+        id(one.node) in inside
+        and isinstance(one.value, cst.Await)
+        and context.start(one.node) < context.start(taken.node)
+        for one in function.assignments
+    )
 
 
 def _around(context: Context, node: cst.CSTNode, function: Function) -> Iterator[cst.CSTNode]:
