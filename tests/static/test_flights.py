@@ -265,7 +265,12 @@ FINAL = "try:\n            await self._ask()\n        finally:\n            self
 HANDLED = (
     "try:\n            await self._ask()\n        except OSError:\n            self._sid.set_result(None)"
 )
-OTHER = "    def on_update(self, update):\n        self._resolve(update.sid)"
+OTHER = "    def on_update(self, update):\n        self._sid, sid = None, self._sid\n        sid.set_result(update.sid)"
+OWNER = """\
+    async def reconnect(self):
+        self._sid = asyncio.get_running_loop().create_future()
+        self._sid.set_result(None)
+"""
 FAILS = "    def close(self):\n        self._sid.set_exception(ConnectionError())"
 
 
@@ -276,13 +281,15 @@ FAILS = "    def close(self):\n        self._sid.set_exception(ConnectionError()
         (PLAIN, FAILS, [5, 6]),
         (PLAIN, OTHER, []),
         (FINAL, OTHER, [5]),
-        (HANDLED, "", []),
+        (PLAIN, OWNER, [5, 6]),
+        (HANDLED, OTHER, []),
     ],
     ids=[
         "by the owner",
         "or failed by others",
         "by whoever comes first",
         "by the owner at last",
+        "by another owner",
         "if it fails",
     ],
 )

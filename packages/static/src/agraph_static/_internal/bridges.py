@@ -14,6 +14,7 @@ from agraph_static._internal.hands import is_woken_by_others
 from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
 from agraph_static._internal.seen import makers_of, seen_anyway
+from agraph_static._internal.shown import plainest, record_help, related_wait, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def bridges(context: Context) -> Iterator[Bridge]:
         callback = context.resolver.callback(expression, call.function)
         if callback is None:
             continue
-        resolutions = context.resolver.of_callback(callback)
+        resolutions = sorted(context.resolver.of_callback(callback), key=lambda one: one.only_exception)
         threadsafe = {context.flow.root(one.place) for one in resolutions if one.threadsafe}
         for resolution in resolutions:
             if context.flow.root(resolution.place) in threadsafe:
@@ -131,7 +132,8 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
         return None
     makers = makers_of(context, source, call.function)
     waits = _waits_for(context, resolution)
-    wait = next((one for one in waits if not seen_anyway(context, one, makers, call)), None)
+    unseen = [one for one in waits if not seen_anyway(context, one, makers, call)]
+    wait = plainest(context, unseen, call) if unseen else None
     if waits and wait is None:
         return None  # who waits has an edge to the task
     if wait is not None and wait.kind == "return" and _is_for_another_thread(context, call.function):
@@ -190,17 +192,12 @@ def _is_cleared(context: Context, resolution: Resolution) -> bool:
 
 
 def _waits_for(context: Context, resolution: Resolution) -> list[Wait]:
-    """The waits on what is completed, the plainest kind first."""
+    """The waits on what is completed."""
     waits = context.flow.waits(resolution.place)
     if resolution.kind != "future":
         methods = words.HOP_WAITS[resolution.kind]
         return [one for one in waits if one.kind == "method" and one.method in methods]
-    return [
-        one
-        for kind in ("await", "pass", "method", "return")
-        for one in waits
-        if one.kind == kind and (kind != "method" or one.method == "__await__")
-    ]
+    return [one for one in waits if one.kind != "method" or one.method == "__await__"]
 
 
 def _is_for_another_thread(context: Context, function: Function) -> bool:
@@ -294,31 +291,24 @@ def _confidence(  # noqa: PLR0911 - one question after the other reads best
     return "possible", f"it is not known whether a task stands behind `{name}`"
 
 
-def waiter_name(source: str) -> str:
-    """What a message calls the waiting task, beside the code of what it waits for."""
-    return "waiting_task" if source == "task" else "task"
-
-
 def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     """Say a bridge as a finding of AG101."""
     call = bridge.registration
-    target = context.name_of(bridge.target)
-    source = context.code(bridge.source)
-    related = context.made_at(bridge.target)
+    target = context.name_of(bridge.target, call.function)
+    source = source_name(context, bridge.source)
+    first, add, discard = record_help(context, bridge.source)
+    related = context.made_at(bridge.target, call.function)
     if bridge.resolution.node is not call.node:
         related.append(context.related(bridge.resolution.node, f"`{target}` is resolved here"))
     if bridge.wait is not None:
-        verb = "returned to be awaited" if bridge.wait.kind == "return" else "awaited"
-        related.append(context.related(bridge.wait.node, f"`{target}` is {verb} here"))
+        related.append(related_wait(context, bridge.wait, target))
     return context.finding(
         rule, call.node, call.function,
         f"`{target}` is completed by a done-callback of `{source}`, but no edge joins the task that "
         f"waits for it to `{source}`",
         confidence=bridge.confidence,
         label=f"the wait for `{target}` is really a wait for `{source}`",
-        help=f"call `future_add_to_awaited_by({source}, {waiter_name(source)})` before the wait, and "
-        f"`future_discard_from_awaited_by({source}, {waiter_name(source)})` in the done-callback and in a "
-        "`finally`",
+        help=f"{first}call {add} before the wait, and {discard} in the done-callback and in a `finally`",
         related=related,
         notes=(f"{bridge.reason} ({bridge.confidence})",),
         fix=edge_fix(context, bridge) if bridge.confidence != "possible" else None,
@@ -328,15 +318,16 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
 def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     """Say a bridge as a finding of AG111."""
     call = bridge.registration
-    target = context.name_of(bridge.target)
-    source = context.code(bridge.source)
+    target = context.name_of(bridge.target, call.function)
+    source = source_name(context, bridge.source)
+    first, add, discard = record_help(context, bridge.source)
     confidence = (
         "likely" if bridge.kind == "semaphore" and bridge.confidence == "certain" else bridge.confidence
     )
     action = {"event": "sets", "queue": "feeds", "semaphore": "releases", "condition": "notifies"}[
         bridge.kind
     ]
-    related = context.made_at(bridge.target)
+    related = context.made_at(bridge.target, call.function)
     related.append(context.related(bridge.resolution.node, f"the callback {action} `{target}` here"))
     if bridge.wait is not None:
         related.append(context.related(bridge.wait.node, f"`{target}` is waited on here"))
@@ -346,9 +337,8 @@ def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
         f"it to `{source}`",
         confidence=confidence,
         label=f"the wait on `{target}` is really a wait for `{source}`",
-        help="wait for the task itself with `asyncio.wait`, or call "
-        f"`future_add_to_awaited_by({source}, {waiter_name(source)})` before "
-        f"the wait and `future_discard_from_awaited_by({source}, {waiter_name(source)})` after it",
+        help=f"wait for the task itself with `asyncio.wait`, or {first}call {add} before the wait and "
+        f"{discard} after it",
         related=related,
         notes=(f"{bridge.reason} ({confidence})",),
         fix=_unsafe(context, bridge) if bridge.kind == "event" and confidence != "possible" else None,

@@ -14,6 +14,7 @@ from agraph_static._internal import vocabulary as words
 from agraph_static._internal.expressions import containers_waited_for, elements_of
 from agraph_static._internal.hands import is_completed_by_others
 from agraph_static._internal.owner_fix import has_owner
+from agraph_static._internal.shown import PLAINEST
 from agraph_static._internal.tree import dotted
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Flight:
         kind: `future` or `event`.
         resolutions: The calls that complete it.
         work: What the owner awaits in between: awaits, `async with` and `async for`, in order.
+        completed: The one of them that completes it when all goes well.
         reader: Who else waits for it.
         how: What one call of the owner does with it, in words.
         is_made: Whether the owner makes it.
@@ -48,6 +50,7 @@ class Flight:
     name: str
     kind: str
     resolutions: list[cst.CSTNode]
+    completed: cst.CSTNode
     work: list[cst.CSTNode]
     reader: Wait
     how: str
@@ -112,11 +115,13 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
         and one.kind == kind
         and flow.root(one.place) == flow.root(place)
     ]
-    if not resolutions or all(_stands_in(context, one, _HANDLERS) for one in resolutions):
-        return None  # somebody else completes it when all goes well
+    if not resolutions:
+        return None
     final = any(_stands_in(context, one, (cst.Finally,)) for one in resolutions)
     if start.is_made and not final and is_completed_by_others(context, flow.root(place), function):
         return None  # whoever comes first
+    usual = (one for one in resolutions if not _stands_in(context, one, _HANDLERS))
+    completed = next(usual, resolutions[0])
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
     block, containers = _block(context, creation), _containers(function, names)
     own = [
@@ -138,8 +143,9 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     name = name.replace("[]", "[...]")
     has_edge = _records_edges(function) or has_owner(context, function, place)
     return Flight(
-        function, creation, place, name, kind, resolutions, work, reader, start.how, start.is_made, has_edge
-    )
+        function, creation, place, name, kind, resolutions, completed, work, reader, start.how, start.is_made,
+        has_edge,
+    )  # fmt: skip
 
 
 _HANDLERS = (cst.ExceptHandler, cst.ExceptStarHandler)
@@ -263,9 +269,6 @@ def suspensions(function: Function) -> list[cst.CSTNode]:
     return found
 
 
-_PLAINEST = ("await", "pass", "method", "return")
-
-
 def _reader(context: Context, function: Function, start: Start, own: list[cst.Await]) -> Wait | None:
     """Someone who waits for it, the plainest kind first, and is not the owner after it made it."""
     made = context.start(start.node)
@@ -281,4 +284,4 @@ def _reader(context: Context, function: Function, start: Start, own: list[cst.Aw
         if wait.function is function and mine and context.start(wait.node) > made:
             continue
         found.append(wait)
-    return min(found, key=lambda wait: _PLAINEST.index(wait.kind), default=None)
+    return min(found, key=lambda wait: PLAINEST.index(wait.kind), default=None)

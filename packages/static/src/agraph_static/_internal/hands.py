@@ -60,16 +60,31 @@ def is_set_by_others(context: Context, root: Place, own: set[int], coroutine: Ca
     return any(place is not None and flow.root(place) == root for place in places)
 
 
-def is_completed_by_others(context: Context, root: Place, owner: Function) -> bool:
-    """Whether a function besides the owner gives a future its result, and not only for the owner."""
-    own = set(map(id, owner.subtree()))
+def completions(context: Context) -> dict[Place, list[Function]]:
+    """The functions that set an event or give a future its result, by the group of what they complete."""
+    found: dict[Place, list[Function]] = {}
     for call in context.module.calls:
-        if id(call.function) in own:
-            continue
         direct = context.resolver.direct(call)
-        if direct is None or direct.only_exception or context.flow.root(direct.place) != root:
+        if direct is not None and not direct.only_exception:
+            found.setdefault(context.flow.root(direct.place), []).append(call.function)
+    return found
+
+
+def is_completed_by_others(context: Context, root: Place, owner: Function) -> bool:
+    """Whether a function besides the owner completes what the owner made, and not only for the owner.
+
+    A function that makes one for the same place is an owner, too, and completes its own.
+    """
+    own = {id(one) for one in owner.subtree()}
+    makers = {
+        id(value.function)
+        for value in context.flow.values(root)
+        if isinstance(value.node, cst.Call) and context.origins.of_call(value.node) in ("future", "event")
+    }
+    for function in context.completions.get(root, ()):
+        if id(function) in own or id(function) in makers:
             continue
-        callers = [one.function for one in _calls_of(context, call.function)]
+        callers = [one.function for one in _calls_of(context, function)]
         if not callers or any(id(one) not in own for one in callers):
             return True
     return False

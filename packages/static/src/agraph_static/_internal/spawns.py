@@ -16,6 +16,7 @@ from agraph_static._internal.hands import is_set_by_others
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.reused import only_sleeps
 from agraph_static._internal.seen import seen_anyway
+from agraph_static._internal.shown import plainest
 from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ def spawns(context: Context) -> Iterator[Spawn]:
     flights = {context.flow.root(flight.place) for flight in context.flights}
     for call in list(context.module.calls):
         for task in _tasks(context, call):
-            for resolution in context.resolver.of_function(task.body, task.env):
+            found = context.resolver.of_function(task.body, task.env)
+            for resolution in sorted(found, key=lambda one: one.only_exception):
                 key = (id(task.body), context.flow.root(resolution.place))
                 if key in seen or key[1] in flights or resolution.kind not in ("future", "event"):
                     continue
@@ -147,7 +149,9 @@ def _judge(context: Context, task: _Task, resolution: Resolution) -> Spawn | Non
 def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wait]) -> Spawn | None:
     """How sure it is that who waits for what a task completes waits for that task."""
     call, body, event = task.call, task.body, resolution.kind == "event"
-    paired = next((wait for wait in waits if _follows(context, wait, call)), None)
+    following = [wait for wait in waits if _follows(context, wait, call)]
+    paired = plainest(context, following, call) if following else None
+    shown = plainest(context, waits, call) if waits else None
     if paired is not None and _only_here(context, task, resolution):
         reason = "the function that starts the task waits for what only this task completes"
         return Spawn(call, body, resolution, paired, "likely", reason)
@@ -160,14 +164,14 @@ def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wa
         quiet = not waits or context.in_loop(call.node) or _is_signal(context, task, resolution)
         quiet = quiet or is_set_by_others(context, root, own, _coroutine(context, call))
         reason = "only the spawned task sets it"
-        return None if quiet else Spawn(call, body, resolution, waits[0], "likely", reason)
+        return None if quiet else Spawn(call, body, resolution, shown, "likely", reason)
     if not waits:
         reason = _without_waits(context, task, resolution)
         return Spawn(call, body, resolution, None, "likely", reason) if reason else None
     doubt = _doubt(context, call, body, resolution)
     if doubt:
-        return Spawn(call, body, resolution, waits[0], "possible", doubt)
-    return Spawn(call, body, resolution, waits[0], "likely", "the spawned task completes it in its own body")
+        return Spawn(call, body, resolution, shown, "possible", doubt)
+    return Spawn(call, body, resolution, shown, "likely", "the spawned task completes it in its own body")
 
 
 def _counts(wait: Wait) -> bool:

@@ -212,7 +212,7 @@ class Gate:
                 related=(
                     context.related(flight.reader.node, "another task waits for it here"),
                     context.related(flight.work[0], "the owner waits here meanwhile"),
-                    context.related(flight.resolutions[0], "resolved here"),
+                    context.related(flight.completed, "resolved here"),
                 ),
                 notes=(f"the same call of `{owner}` {flight.how}",),
                 fix=flight_fix(context, flight),

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agraph_static._internal.context import Context
+    from agraph_static._internal.flights import Flight
     from agraph_static._internal.model import Finding
+
+
+def _completed(flight: Flight) -> str:
+    return "completed here only" if len(flight.resolutions) == 1 else "completed here"
 
 
 class OrphanableWaiters(Rule):
@@ -92,7 +97,7 @@ class Store:
                 related=(
                     context.related(flight.creation, made),
                     context.related(flight.reader.node, "another task waits for it here"),
-                    context.related(flight.resolutions[0], "completed here only"),
+                    context.related(flight.completed, _completed(flight)),
                 ),
                 notes=("`CancelledError` is no `Exception`: `finally` and `BaseException` see it",),
                 fix=orphan_fix(context, flight),
