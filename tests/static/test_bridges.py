@@ -141,3 +141,38 @@ def test_a_queue_that_others_feed_too_must_get_the_results(
     finished: str, more: str, expected: list[tuple[str, str]]
 ):
     assert found(FEED.format(finished=finished, more=more)) == expected
+
+
+GIVEN = """\
+import asyncio
+
+class Group:
+    def __init__(self):
+        self._completed = asyncio.get_running_loop().create_future()
+
+    def start(self, coroutine):
+        return self._start(coroutine, done=self._on_done)
+
+    def _start(self, {given}, done):
+        {task}.add_done_callback(done)
+
+    async def wait(self):
+        await self._completed
+
+    def _on_done(self, task):
+        self._completed.set_result(task.result())
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "task", "expected"),
+    [
+        ("coroutine", "asyncio.create_task(coroutine)", [("AG101", "certain")]),
+        ("task", "task", []),
+    ],
+    ids=["to its own task", "to the caller's"],
+)
+def test_a_callback_that_a_function_is_given_is_followed(
+    given: str, task: str, expected: list[tuple[str, str]]
+):
+    assert found(GIVEN.format(given=given, task=task)) == expected

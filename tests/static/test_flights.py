@@ -198,6 +198,27 @@ def test_a_flag_that_lets_others_wait_makes_a_flight():
     assert found(text) == [(12, "AG108"), (13, "AG109")]
 
 
+def test_a_flag_that_lets_others_wait_for_a_future_makes_a_flight():
+    text = """\
+import asyncio
+
+class Worker:
+    def __init__(self, loop):
+        self._closed = False
+        self._all_done = loop.create_future()
+
+    async def close(self):
+        if self._closed:
+            await asyncio.shield(self._all_done)
+            return
+        self._closed = True
+        await self._stop()
+        self._all_done.set_result(None)
+"""
+    assert found(text) == [(12, "AG108"), (13, "AG109")]
+    assert found(text + "    def abort(self):\n        self._all_done.set_result(None)\n") == []
+
+
 @pytest.mark.parametrize(
     ("leave", "raised"), [("pass", "self.closed = True"), ("return", "self.other = True")]
 )

@@ -93,7 +93,7 @@ def bridges(context: Context) -> Iterator[Bridge]:
     seen: set[tuple[int, Place]] = set()
     for call, source, expression in registrations(context):
         callback = context.resolver.callback(expression, call.function)
-        if callback is None:
+        if callback is None or _is_helper(context, call, source, expression):
             continue
         resolutions = sorted(context.resolver.of_callback(callback), key=lambda one: one.only_exception)
         threadsafe = {context.flow.root(one.place) for one in resolutions if one.threadsafe}
@@ -113,6 +113,14 @@ def bridges(context: Context) -> Iterator[Bridge]:
         if bridge is not None:
             seen.add(key)
             yield bridge
+
+
+def _is_helper(
+    context: Context, call: Call, source: cst.BaseExpression, callback: cst.BaseExpression
+) -> bool:
+    """Whether a function is given both the future and the callback: its callers are the ones to look at."""
+    places = [context.flow.place(one, call.function) for one in (source, callback)]
+    return all(_is_parameter(context, place) for place in places)
 
 
 def _judge(  # noqa: C901, PLR0911 - one question after the other reads best

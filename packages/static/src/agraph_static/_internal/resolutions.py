@@ -124,14 +124,14 @@ class Resolver:
 
     def _single_value(self, name: str, function: Function) -> Value | None:
         scope = self.module.scope_of(name, function)
-        values = (
-            [one for one in scope.bindings[name] if one.kind == "assign" and one.value is not None]
-            if scope
-            else []
-        )
-        if scope is None or len(values) != 1 or values[0].value is None:
+        bindings = scope.bindings[name] if scope is not None else []
+        values = [one.value for one in bindings if one.kind == "assign" and one.value is not None]
+        if scope is None or len(values) > 1:
             return None
-        return Value(values[0].value, scope)
+        if not values and [one.kind for one in bindings] == ["param"]:  # a callback that is handed in
+            given = self.flow.arguments.get((id(scope), name), ())
+            return given[0] if len(given) == 1 else None
+        return Value(values[0], scope) if values else None
 
     def _attribute(
         self,

@@ -237,9 +237,27 @@ def _has_bridge(found: list[Unit], data: bytes, kinds: frozenset[str]) -> bool:
     wake = closure(found, data, (*_COMPLETE, *keys))
     names = _COMPLETE_NAMES.union(name for name, kind in words.HOPS.items() if kind in woken)
     for unit in found:
-        if any_in(_REGISTER, unit.text) and wake.reaches(unit) and _registers(unit.node, wake, names):
+        if not any_in(_REGISTER, unit.text):
+            continue
+        if wake.reaches(unit) and _registers(unit.node, wake, names):
             return True
+        if unit.name and _registers_given(unit.node):
+            giving = [one for one in found if one is not unit and one.names_any({unit.name})]
+            if any(map(wake.reaches, giving)):
+                return True
     return False
+
+
+def _registers_given(node: ast.AST) -> bool:
+    """Whether a function registers a callback that it is given."""
+    arguments = getattr(node, "args", None)
+    given = {one.arg for one in walk(arguments) if isinstance(one, ast.arg)} if arguments else set()
+    return any(
+        isinstance(one, ast.Call)
+        and last_name(one.func) in _REGISTER_NAMES
+        and any(isinstance(argument, ast.Name) and argument.id in given for argument in one.args)
+        for one in walk(node)
+    )
 
 
 def _registers(node: ast.AST, wake: Closure, names: frozenset[str]) -> bool:
@@ -299,11 +317,13 @@ def _takes_up(unit: Unit, near: Closure, *, events: bool) -> bool:
     """Whether a function may clear an event, raise a flag or begin a list, wait, and then wake others."""
     text = unit.text
     event = events and b".set()" in text and (b".clear()" in text or (b".wait()" in text and b"True" in text))
+    raised = b"True" in text and b"return" in text and near.reaches(unit)
     begun = b"for " in text and any_in(_EMPTY, text) and near.reaches(unit)
-    if not event and not begun:
+    if not event and not begun and not raised:
         return False
     nodes = [one for one, own in code_of(unit.node) if own]
-    starts = [_place(one) for one in nodes if (event and _is_taken_up(one)) or (begun and _begins(one))]
+    taken = event or raised
+    starts = [_place(one) for one in nodes if (taken and _is_taken_up(one)) or (begun and _begins(one))]
     first = min(starts, default=None)
     waits = [_place(one) for one in nodes if isinstance(one, (ast.Await, ast.AsyncWith, ast.AsyncFor))]
     waited = min((one for one in waits if first is not None and one > first), default=None)
