@@ -198,6 +198,30 @@ def test_a_flag_that_lets_others_wait_makes_a_flight():
     assert found(text) == [(12, "AG108"), (13, "AG109")]
 
 
+def test_a_future_that_a_helper_of_mode_completes_is_completed():
+    text = """\
+import asyncio
+from mode.utils.futures import notify
+
+class Consumer:
+    _commit = None
+
+    async def wait(self):
+        if self._commit is not None:
+            await self._commit
+
+    async def commit(self):
+        self._commit = asyncio.Future()
+        try:
+            await self._commit_all()
+        finally:
+            fut, self._commit = self._commit, None
+            notify(fut)
+"""
+    assert found(text) == [(12, "AG108")]
+    assert found(text.replace("mode.utils.futures", "other")) == []
+
+
 def test_a_flag_that_lets_others_wait_for_a_future_makes_a_flight():
     text = """\
 import asyncio

@@ -211,6 +211,32 @@ class Listener:
     assert found(text) == [(9, "AG110")]
 
 
+@pytest.mark.parametrize(
+    ("call", "codes"),
+    [
+        ("create_task_with_errors_logged(serve())", ["AG110"]),
+        ("create_task_with_errors_logged(serve)", []),
+        ("create_task_queue(queue())", []),
+    ],
+)
+def test_a_helper_that_is_called_like_create_task_makes_a_task(call: str, codes: list[str]):
+    text = f"""\
+from asyncio import Event
+from .tasks import create_task_queue, create_task_with_errors_logged
+
+async def start(queue):
+    ready = Event()
+
+    async def serve():
+        await queue.get()
+        ready.set()
+
+    task = {call}
+    await ready.wait()
+"""
+    assert [code for _, code in found(text)] == codes
+
+
 ANSWERS = """\
 import asyncio
 

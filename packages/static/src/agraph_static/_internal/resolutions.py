@@ -289,9 +289,7 @@ class Resolver:
         place = self.flow.place(target, call.function)
         if place is None or (kind != "future" and not self._is_primitive(place, kind)):
             return None
-        return Resolution(
-            kind, place, call.node, call.function, call.name in ("set_exception", "future_set_exc_info")
-        )
+        return Resolution(kind, place, call.node, call.function, call.name in words.FAILURES)
 
     def _in_module(self, call: Call) -> bool:
         """`helpers.set_result(future, value)`: a function of an imported module, not a future's method."""

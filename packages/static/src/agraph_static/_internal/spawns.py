@@ -112,7 +112,7 @@ def _coroutine(context: Context, call: Call) -> Call | None:
         while arguments and dotted(arguments[0]).rpartition(".")[2] not in words.TASK_METHODS:
             arguments.pop(0)
         arguments = arguments[1:]
-    elif context.origins.of_call(call.node) != "task":
+    elif context.origins.of_call(call.node) != "task" and not _is_called_like_one(context, call):
         return None
     if not arguments:
         return None
@@ -123,6 +123,15 @@ def _coroutine(context: Context, call: Call) -> Call | None:
         values = [one.value for one in bindings if one.kind == "assign" and isinstance(one.value, cst.Call)]
         argument = values[0] if len(values) == 1 and values[0] is not None else argument
     return context.module.call_of.get(id(argument))
+
+
+def _is_called_like_one(context: Context, call: Call) -> bool:
+    """`create_task_with_retries(self.run())`: a helper of another module that makes a task of a coroutine."""
+    coroutine = context.module.call_of.get(id(call.args[0])) if call.args else None
+    if not call.name.startswith("create_task_") or coroutine is None:
+        return False
+    body = context.flow.callee(coroutine)
+    return body is not None and body.is_async
 
 
 def _judge(context: Context, task: _Task, resolution: Resolution) -> Spawn | None:

@@ -31,6 +31,7 @@ _COMPLETE = (
     b"set_exc_info",
     b"unless_",
     b"_copy_future_state",
+    b" notify(",
 )
 _WAKES: dict[str, tuple[bytes, ...]] = {
     # what is woken -> how
