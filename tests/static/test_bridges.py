@@ -176,3 +176,51 @@ def test_a_callback_that_a_function_is_given_is_followed(
     given: str, task: str, expected: list[tuple[str, str]]
 ):
     assert found(GIVEN.format(given=given, task=task)) == expected
+
+
+LOCKED = """\
+import asyncio
+
+class Client:
+    def __init__(self):
+        self._lock = asyncio.Lock()
+
+    async def close(self):
+        task = asyncio.ensure_future({work})
+        task.add_done_callback(lambda _: self._lock.release())
+        await asyncio.wait({{task}}, timeout=5)
+
+    async def connect(self):
+        async with self._lock:
+            pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "expected"), [("self._lock.acquire()", []), ("self._finish()", [("AG111", "likely")])]
+)
+def test_a_lock_that_a_task_takes_is_given_back_at_once(work: str, expected: list[tuple[str, str]]):
+    assert found(LOCKED.format(work=work)) == expected
+
+
+def test_news_of_failures_are_not_the_end():
+    text = """\
+import asyncio
+
+class Result:
+    def __init__(self, work):
+        self.event = asyncio.Event()
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task):
+        try:
+            task.result()
+        except BaseException:
+            self.event.set()
+
+    async def get(self):
+        await self.event.wait()
+"""
+    assert found(text) == [("AG111", "certain")]
+    assert found(text + "    def resolve(self):\n        self.event.set()\n") == []

@@ -340,3 +340,92 @@ FAILS = "    def close(self):\n        self._sid.set_exception(ConnectionError()
 )
 def test_a_future_that_others_complete_too_has_no_owner(body: str, more: str, lines: list[int]):
     assert [line for line, _ in found(COMPLETED.format(body=body, more=more))] == lines
+
+
+COUNTED = """\
+import asyncio
+
+class Server:
+    def __init__(self):
+        self._connections = set()
+        self._idle = asyncio.Event()
+
+    async def serve(self, reader):
+        self._connections.add(reader)
+        self._idle.clear()
+        try:
+            await reader.read()
+        finally:
+            self._connections.discard(reader)
+            {test}
+                self._idle.set()
+
+    async def drain(self):
+        await self._idle.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "codes"),
+    [
+        ("if not self._connections:", []),
+        ("if not self._idle.is_set():", ["AG108"]),
+        ("if True:", ["AG108"]),
+    ],
+)
+def test_an_event_that_the_last_of_many_sets_has_no_owner(test: str, codes: list[str]):
+    text = COUNTED.format(test=test).replace("if True:\n                ", "")
+    assert [code for _, code in found(text)] == codes
+
+
+def test_a_waiter_that_wakes_the_next_owns_no_flight():
+    text = """\
+import asyncio
+
+class Queue:
+    def __init__(self):
+        self._getters = []
+
+    async def get(self):
+        with self._mutex:
+            getter = asyncio.get_running_loop().create_future()
+            self._getters.append(getter)
+        try:
+            await getter
+        except BaseException:
+            self._wake(self._getters)
+            raise
+
+    def put(self, item):
+        self._wake(self._getters)
+
+    def _wake(self, waiters):
+        waiters.pop().set_result(None)
+"""
+    assert found(text) == []
+
+
+def test_who_is_not_the_leader_owns_no_flight_yet():
+    text = """\
+import asyncio
+
+class Cache:
+    def __init__(self):
+        self._running = {}
+
+    async def get(self, key, resolve):
+        own = asyncio.get_running_loop().create_future()
+        leader = self._running.setdefault(key, own)
+        if leader is not own:
+            return await asyncio.shield(leader)
+        try:
+            value = await resolve()
+        except BaseException:
+            own.set_result(None)
+            raise
+        own.set_result(value)
+        return value
+"""
+    (finding,) = lint_source(text, "a.py", RULES)
+    assert (finding.code, finding.span.line) == ("AG108", 8)
+    assert (13, "the owner waits here meanwhile") in [(one.span.line, one.message) for one in finding.related]

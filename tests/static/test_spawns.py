@@ -178,6 +178,31 @@ class App:
     assert found(text.replace("    async def send", "    def send")) == []
 
 
+def test_an_event_that_is_set_at_once_is_only_a_start():
+    at_once = CLOSED.format(**PLAIN).replace(
+        "        try:\n            await", "        self._closed.set()\n        await"
+    )
+    at_once = at_once.replace("        finally:\n            self._closed.set()\n", "")
+    assert found(at_once) == []
+    derived = "\nclass Other(Transport):\n    async def _process(self):\n        await super()._process()\n"
+    assert [code for _, code in found(at_once + derived)] == ["AG110"]
+    waits = at_once.replace("self._process())", "self._process())\n        await self._closed.wait()")
+    assert [code for _, code in found(waits.replace("def start", "async def start"))] == ["AG110"]
+
+
+@pytest.mark.parametrize(
+    ("more", "codes"),
+    [
+        ("self.start(loop)", ["AG110"]),
+        ("loop.on_message(self.start)", []),
+        ("loop.dispatcher.add([self.start])", []),
+    ],
+)
+def test_a_task_that_a_message_starts_is_nobody_s(more: str, codes: list[str]):
+    more = f"\n    def open(self, loop):\n        {more}"
+    assert [code for _, code in found(CLOSED.format(**{**PLAIN, "more": more}))] == codes
+
+
 def test_an_event_that_one_of_many_tasks_sets_is_nobody_s():
     many = CLOSED.format(**PLAIN).replace("self._task =", "for _ in range(3): self._task =")
     assert found(many) == []

@@ -10,6 +10,7 @@ import libcst as cst
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.copies import copied_from
 from agraph_static._internal.edge_fix import edge_fix
+from agraph_static._internal.flights import HANDLERS, stands_in
 from agraph_static._internal.hands import is_woken_by_others
 from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
@@ -155,7 +156,7 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
         one.kind == "await" for one in flow.waits(flow.item(resolution.place))
     ):
         return None  # whoever takes the finished future out awaits it
-    if _only_fans_out_errors(context, resolution, call.function):
+    if _only_fans_out_errors(context, resolution, call.function) or _acquires(context, resolution, makers):
         return None
     origins = context.origins.of(source, call.function)
     judged = _confidence(context, origins, source, call.function, helper=helper)
@@ -183,6 +184,8 @@ def _weigh(
         plain = not others or callback is None or context.resolver.hands_on(callback)
         return judged if plain else ("possible", "others put into the queue, too")
     cleared = _is_cleared(context, resolution)
+    if others and stands_in(context, resolution.node, HANDLERS):
+        return "possible", "the callback only tells of failures"
     if cleared and others:
         return "possible", "the event is a signal that others give, too"
     return ("likely" if (cleared or others) and judged[0] == "certain" else judged[0]), judged[1]
@@ -241,6 +244,19 @@ def _called_here(context: Context, place: Place) -> bool:
 def _waits_for_both(context: Context, wait: Wait, source: Place) -> bool:
     """`await asyncio.wait({waiter, task})` records the edge to the task itself."""
     return any(other.node is wait.node for other in context.flow.waits(source, hops=0))
+
+
+def _acquires(context: Context, resolution: Resolution, makers: list[Call]) -> bool:
+    """Whether the task is there to take the lock, and the callback gives it back at once."""
+    root = context.flow.root(resolution.place)
+    for maker in makers if resolution.kind == "semaphore" else ():
+        taken = context.module.call_of.get(id(maker.args[0])) if maker.args else None
+        if taken is None or taken.name != "acquire" or taken.receiver is None:
+            continue
+        place = context.flow.place(taken.receiver, taken.function)
+        if place is not None and context.flow.root(place) == root:
+            return True
+    return False
 
 
 def _only_fans_out_errors(context: Context, resolution: Resolution, function: Function) -> bool:

@@ -116,8 +116,15 @@ class Context:
         return loose_setters(self)
 
     @cached_property
-    def completions(self) -> dict[Place, list[Function]]:
-        """The functions that complete what a place holds."""
+    def loose_names(self) -> set[str]:
+        """The attributes that are handed on and not called."""
+        from agraph_static._internal.hands import loose_names  # noqa: PLC0415 - imported when first needed
+
+        return loose_names(self)
+
+    @cached_property
+    def completions(self) -> dict[Place, list[tuple[Function, Function]]]:
+        """The functions that complete what a place holds, and where that stands."""
         from agraph_static._internal.hands import completions  # noqa: PLC0415 - imported when first needed
 
         return completions(self)

@@ -15,7 +15,7 @@ from agraph_static._internal.expressions import containers_waited_for, elements_
 from agraph_static._internal.hands import is_completed_by_others
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.shown import PLAINEST
-from agraph_static._internal.tree import dotted
+from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,10 +117,10 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     ]
     if not resolutions:
         return None
-    final = any(_stands_in(context, one, (cst.Finally,)) for one in resolutions)
+    final = any(stands_in(context, one, (cst.Finally,)) for one in resolutions)
     if start.is_made and not final and is_completed_by_others(context, flow.root(place), function):
         return None  # whoever comes first
-    usual = (one for one in resolutions if not _stands_in(context, one, _HANDLERS))
+    usual = (one for one in resolutions if not stands_in(context, one, HANDLERS))
     completed = next(usual, resolutions[0])
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
     block, containers = _block(context, creation), _containers(function, names)
@@ -132,7 +132,11 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     ]
     if any(made < context.start(node) < first for node in own):
         return None  # it waits for its own future: somebody else completes it
-    work = [node for node in suspensions(function) if made < context.start(node) < last and node not in own]
+    work = [
+        node
+        for node in suspensions(function)
+        if made < context.start(node) < last and node not in own and not _is_anothers(context, node, names)
+    ]
     work.sort(key=context.start)
     if not work or context.start(work[0]) > first:
         return None  # completed before the owner does anything else
@@ -148,10 +152,22 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     )  # fmt: skip
 
 
-_HANDLERS = (cst.ExceptHandler, cst.ExceptStarHandler)
+def _is_anothers(context: Context, node: cst.CSTNode, names: set[str]) -> bool:
+    """Whether a node stands below `if leader is not own:`, where another's is waited for."""
+    for one in context.module.ancestors(node):
+        if isinstance(one, (cst.FunctionDef, cst.Lambda)):
+            return False
+        if isinstance(one, cst.If) and isinstance(one.test, cst.Comparison):
+            left, word, right = context.module.code(one.test).partition(" is not ")
+            if word and {left.strip(), right.strip()} & names and right.strip() != "None":
+                return any(inner is node for inner in walk(one.body))
+    return False
 
 
-def _stands_in(context: Context, node: cst.CSTNode, blocks: tuple[type[cst.CSTNode], ...]) -> bool:
+HANDLERS = (cst.ExceptHandler, cst.ExceptStarHandler)
+
+
+def stands_in(context: Context, node: cst.CSTNode, blocks: tuple[type[cst.CSTNode], ...]) -> bool:
     """Whether a node stands in a part of a `try` statement of its function."""
     for one in context.module.ancestors(node):
         if isinstance(one, (cst.FunctionDef, cst.Lambda)):

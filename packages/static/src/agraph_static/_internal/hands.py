@@ -38,6 +38,17 @@ def loose_setters(context: Context) -> list[tuple[cst.BaseExpression, Function]]
     return found
 
 
+def loose_names(context: Context) -> set[str]:
+    """The attributes that are handed on and not called, as a callback is: `on_message(self.handle)`."""
+    found = set()
+    for node in walk(context.module.tree):
+        if isinstance(node, cst.Attribute):
+            parent = context.module.parents.get(id(node))
+            if isinstance(parent, (cst.Arg, cst.Element)):
+                found.add(node.attr.value)
+    return found
+
+
 def is_set_by_others(context: Context, root: Place, own: set[int], coroutine: Call | None = None) -> bool:
     """Whether a function besides some hands on the means to set an event, or the event itself.
 
@@ -60,13 +71,17 @@ def is_set_by_others(context: Context, root: Place, own: set[int], coroutine: Ca
     return any(place is not None and flow.root(place) == root for place in places)
 
 
-def completions(context: Context) -> dict[Place, list[Function]]:
-    """The functions that set an event or give a future its result, by the group of what they complete."""
-    found: dict[Place, list[Function]] = {}
+def completions(context: Context) -> dict[Place, list[tuple[Function, Function]]]:
+    """What sets an event or gives a future its result, by the group of what is completed.
+
+    Returns:
+        Two functions each: the one that completes it, itself or by a call, and the one where that stands.
+    """
+    found: dict[Place, list[tuple[Function, Function]]] = {}
     for call in context.module.calls:
-        direct = context.resolver.direct(call)
-        if direct is not None and not direct.only_exception:
-            found.setdefault(context.flow.root(direct.place), []).append(call.function)
+        for one in context.resolver.of_call(call):
+            if one.depth <= 1 and not one.only_exception:
+                found.setdefault(context.flow.root(one.place), []).append((call.function, one.function))
     return found
 
 
@@ -76,13 +91,13 @@ def is_completed_by_others(context: Context, root: Place, owner: Function) -> bo
     A function that makes one for the same place is an owner, too, and completes its own.
     """
     own = {id(one) for one in owner.subtree()}
-    makers = {
+    own |= {
         id(value.function)
         for value in context.flow.values(root)
         if isinstance(value.node, cst.Call) and context.origins.of_call(value.node) in ("future", "event")
     }
-    for function in context.completions.get(root, ()):
-        if id(function) in own or id(function) in makers:
+    for function, place in context.completions.get(root, ()):
+        if id(function) in own or id(place) in own:
             continue
         callers = [one.function for one in _calls_of(context, function)]
         if not callers or any(id(one) not in own for one in callers):

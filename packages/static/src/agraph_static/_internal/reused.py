@@ -31,7 +31,9 @@ def reused(context: Context, function: Function) -> Iterator[Flight]:
     """The flights of one coroutine function over an event or a list that it does not make for itself."""
     for start in (*_cleared(context, function), *_guarded(context, function)):
         flight = flight_from(context, function, start)
-        if flight is not None and not only_sleeps(flight.work) and _is_sole_setter(context, flight):
+        if flight is None or only_sleeps(flight.work) or _is_counted(context, flight):
+            continue
+        if _is_sole_setter(context, flight):
             yield flight
     for start in _begun(context, function):
         flight = flight_from(context, function, start)
@@ -81,6 +83,26 @@ def _follows(context: Context, node: cst.If, assignment: Assignment) -> bool:
     return context.start(assignment.node) > context.module.positions.offsets(node)[0] and not any(
         one is node for one in context.module.ancestors(assignment.node)
     )
+
+
+def _is_counted(context: Context, flight: Flight) -> bool:
+    """`if not self.connections: self.idle.set()`: the last of several owners sets it."""
+    return all(
+        any(isinstance(one, cst.If) and not _mentions(one.test, flight) for one in _around(context, node))
+        for node in flight.resolutions
+    )
+
+
+def _around(context: Context, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    for one in context.module.ancestors(node):
+        if isinstance(one, (cst.FunctionDef, cst.Lambda)):
+            return
+        yield one
+
+
+def _mentions(test: cst.BaseExpression, flight: Flight) -> bool:
+    """Whether a test asks whether the event or future is done already, or is there."""
+    return any(dotted(one) == flight.name for one in walk(test))
 
 
 def _awaited(node: cst.Await) -> tuple[cst.BaseExpression, str] | None:

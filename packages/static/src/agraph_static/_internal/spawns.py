@@ -10,7 +10,7 @@ import libcst as cst
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.arguments import bound_arguments
 from agraph_static._internal.expressions import container_of, is_queue_get
-from agraph_static._internal.flights import suspensions
+from agraph_static._internal.flights import HANDLERS, stands_in, suspensions
 from agraph_static._internal.flow import Value
 from agraph_static._internal.hands import is_set_by_others
 from agraph_static._internal.owner_fix import has_owner
@@ -66,7 +66,7 @@ def spawns(context: Context) -> Iterator[Spawn]:
     for call in list(context.module.calls):
         for task in _tasks(context, call):
             found = context.resolver.of_function(task.body, task.env)
-            for resolution in sorted(found, key=lambda one: one.only_exception):
+            for resolution in sorted(found, key=lambda one: _unusual(context, one)):
                 key = (id(task.body), context.flow.root(resolution.place))
                 if key in seen or key[1] in flights or resolution.kind not in ("future", "event"):
                     continue
@@ -74,6 +74,10 @@ def spawns(context: Context) -> Iterator[Spawn]:
                 if spawn is not None:
                     seen.add(key)
                     yield spawn
+
+
+def _unusual(context: Context, resolution: Resolution) -> bool:
+    return resolution.only_exception or stands_in(context, resolution.node, HANDLERS)
 
 
 @dataclass(slots=True, eq=False)
@@ -164,9 +168,8 @@ def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wa
     if paired is not None and _only_here(context, task, resolution):
         reason = "the function that starts the task waits for what only this task completes"
         return Spawn(call, body, resolution, paired, "likely", reason)
-    if not task.is_known or (
-        (event or resolution.depth > 0) and not _is_its_affair(context, task, resolution)
-    ):
+    started = not task.is_known or _is_at_once(context, body, resolution)
+    if started or ((event or resolution.depth > 0) and not _is_its_affair(context, task, resolution)):
         return None
     if event:
         own, root = {id(body), id(resolution.function)}, context.flow.root(resolution.place)
@@ -181,6 +184,18 @@ def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wa
     if doubt:
         return Spawn(call, body, resolution, shown, "possible", doubt)
     return Spawn(call, body, resolution, shown, "likely", "the spawned task completes it in its own body")
+
+
+def _is_at_once(context: Context, body: Function, resolution: Resolution) -> bool:
+    """Whether the task completes it in its first step: who waits elsewhere waits for it to be started."""
+    first = resolution.way[0] if resolution.way else resolution.node
+    done = context.module.positions.offsets(first)[1]
+    if any(context.start(one) < done for one in suspensions(body)):
+        return False
+    if body.is_method and context.module.method_owners.get(body.name) is None:
+        return False  # a subclass may do more before
+    conditional = (cst.If, cst.For, cst.ExceptHandler, cst.Finally)
+    return not any(isinstance(one, conditional) for one in _around(context, first, body))
 
 
 def _counts(wait: Wait) -> bool:
@@ -349,7 +364,8 @@ def _doubt(context: Context, call: Call, body: Function, resolution: Resolution)
     )
     if not batch and any(member[2].endswith("[]") for member in context.flow.members(resolution.place)):
         return "the future is picked from a table, as the answer to a request is"
-    if call.function.name == "<lambda>" or call.function.name in _TRANSPORT_EVENTS:
+    name = call.function.name
+    if name == "<lambda>" or name in _TRANSPORT_EVENTS or name in context.loose_names:
         return "the task is started by an event"
     if not batch and any(context.in_loop(one) for one in (resolution.node, *resolution.way)):
         return "the task completes futures again and again, as a reader of messages does"
