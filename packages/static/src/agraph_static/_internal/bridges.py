@@ -321,7 +321,7 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
     target = context.name_of(bridge.target, call.function)
     source = source_name(context, bridge.source)
     first, add, discard = record_help(context, bridge.source)
-    related = context.made_at(bridge.target, call.function)
+    related = context.made_at(bridge.target, target)
     if bridge.resolution.node is not call.node:
         related.append(context.related(bridge.resolution.node, f"`{target}` is resolved here"))
     if bridge.wait is not None:
@@ -351,7 +351,7 @@ def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     action = {"event": "sets", "queue": "feeds", "semaphore": "releases", "condition": "notifies"}[
         bridge.kind
     ]
-    related = context.made_at(bridge.target, call.function)
+    related = context.made_at(bridge.target, target)
     related.append(context.related(bridge.resolution.node, f"the callback {action} `{target}` here"))
     if bridge.wait is not None:
         related.append(context.related(bridge.wait.node, f"`{target}` is waited on here"))

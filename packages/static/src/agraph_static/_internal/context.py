@@ -176,13 +176,13 @@ class Context:
             path = ("self" if mine else str(owner).rpartition(".")[2]) + path
         return _STEP.sub("[...]", path)
 
-    def made_at(self, place: Place, function: Function | None = None) -> list[Related]:
+    def made_at(self, place: Place, name: str) -> list[Related]:
         """Where the future or primitive that a place holds is made, if that is in this module."""
         for value in self.flow.values(place):
             if value.node not in self.module.positions:
                 continue
             if isinstance(value.node, cst.Call) and self.origins.of_call(value.node) not in ("unknown", "io"):
-                return [self.related(value.node, f"`{self.name_of(place, function)}` is made here")]
+                return [self.related(value.node, f"`{name}` is made here")]
         return []
 
     def related(self, node: cst.CSTNode, message: str) -> Related:

@@ -8,9 +8,9 @@ import libcst as cst
 
 if TYPE_CHECKING:
     from agraph_static._internal.context import Context
-    from agraph_static._internal.flow import Wait
+    from agraph_static._internal.flow import Place, Wait
     from agraph_static._internal.model import Related
-    from agraph_static._internal.scopes import Call
+    from agraph_static._internal.scopes import Call, Function
 
 PLAINEST = ("await", "pass", "method", "return")
 """The kinds of waits, what says most first."""
@@ -30,6 +30,15 @@ def related_wait(context: Context, wait: Wait, name: str = "") -> Related:
     """Where something is waited for, as a second place of a finding."""
     verb = "returned to be awaited here" if wait.kind == "return" else "awaited here"
     return context.related(wait.node, f"`{name}` is {verb}" if name else verb)
+
+
+def name_in_wait(context: Context, place: Place, function: Function, wait: Wait | None) -> str:
+    """How to call what is waited for: an item of a container by the name that it has where it is awaited."""
+    name = context.name_of(place, function)
+    awaited = wait.node.expression if wait is not None and isinstance(wait.node, cst.Await) else None
+    if name.endswith("]") and isinstance(awaited, (cst.Name, cst.Attribute)):
+        return context.code(awaited)
+    return name
 
 
 def source_name(context: Context, source: cst.BaseExpression) -> str:

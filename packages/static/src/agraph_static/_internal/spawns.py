@@ -357,12 +357,11 @@ def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
 
 def _doubt(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
     """Why the task may not be the one who decides when the future is completed; empty when it is."""
-    batch = resolution.depth == 0 and (
-        _is_batch(context, resolution)
-        or _is_broadcast(resolution, body)
-        or _is_work_item(context, resolution)
+    batch = _is_batch(context, resolution) or (
+        resolution.depth == 0 and (_is_broadcast(resolution, body) or _is_work_item(context, resolution))
     )
-    if not batch and any(member[2].endswith("[]") for member in context.flow.members(resolution.place)):
+    items = any(member[2].endswith("[]") for member in context.flow.members(resolution.place))
+    if items and not batch and not _is_made_for(context, call, resolution):
         return "the future is picked from a table, as the answer to a request is"
     name = call.function.name
     if name == "<lambda>" or name in _TRANSPORT_EVENTS or name in context.loose_names:
@@ -370,6 +369,15 @@ def _doubt(context: Context, call: Call, body: Function, resolution: Resolution)
     if not batch and any(context.in_loop(one) for one in (resolution.node, *resolution.way)):
         return "the task completes futures again and again, as a reader of messages does"
     return ""
+
+
+def _is_made_for(context: Context, call: Call, resolution: Resolution) -> bool:
+    """Whether the function that starts the task makes the future, and hands it to the task by its name."""
+    kind, owner, path = resolution.place
+    bindings = call.function.bindings.get(path, ()) if kind == "v" and owner == id(call.function) else ()
+    return bool(bindings) and all(
+        isinstance(one.value, cst.Call) and context.origins.of_call(one.value) == "future" for one in bindings
+    )
 
 
 def _is_batch(context: Context, resolution: Resolution) -> bool:
@@ -394,7 +402,7 @@ def _is_work_item(context: Context, resolution: Resolution) -> bool:
     """Whether the task took the future out of a queue: it works through what others put in."""
     function = resolution.function
     call = resolution.node
-    head = dotted(call.func).partition(".")[0] if isinstance(call, cst.Call) else ""
+    head = dotted(call.func).partition(".")[0].partition("[")[0] if isinstance(call, cst.Call) else ""
     for one in function.assignments:
         value = one.value.expression if isinstance(one.value, cst.Await) else one.value
         if dotted(one.target) != head or not isinstance(value, cst.Call) or not is_queue_get(value):

@@ -181,16 +181,16 @@ async def race(attempts):
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the task-resolved futures of one module."""
         from agraph_static._internal.owner_fix import spawn_fix  # noqa: PLC0415 - imported when first needed
-        from agraph_static._internal.shown import related_wait  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.shown import name_in_wait, related_wait  # noqa: PLC0415 - imported when first needed
         from agraph_static._internal.spawns import spawns  # noqa: PLC0415 - imported when first needed
 
         for spawn in spawns(context):
             place, event = spawn.resolution.place, spawn.resolution.kind == "event"
-            name = context.name_of(place, spawn.call.function)
+            name = name_in_wait(context, place, spawn.call.function, spawn.wait)
             body = spawn.body.name
             done = "set" if event else "completed"
             both = f"the task and a task of `{name}.wait()`" if event else f"`{name}` and the task together"
-            related = context.made_at(place, spawn.call.function)
+            related = context.made_at(place, name)
             related.append(context.related(spawn.resolution.node, "resolved here"))
             if spawn.wait is not None:
                 related.append(related_wait(context, spawn.wait))

@@ -70,7 +70,7 @@ async def guarded(arg):
             call = bridge.registration
             source = context.code(bridge.source)
             target = context.name_of(bridge.target, call.function)
-            related = context.made_at(bridge.target, call.function)
+            related = context.made_at(bridge.target, target)
             related.append(context.related(bridge.resolution.node, f"`{target}` is completed here"))
             if bridge.wait is not None:
                 related.append(context.related(bridge.wait.node, f"`{target}` is waited for here"))
