@@ -82,6 +82,7 @@ class Scheduler:
 {more}
 """
 
+SIGNALS = "    def open(self, loop):\n        loop.add_signal_handler(2, self._changed.set)"
 OTHERS = "    def submit(self):\n        self.wake()"
 
 
@@ -91,10 +92,18 @@ OTHERS = "    def submit(self):\n        self.wake()"
         ("wake", "self._changed.clear()", OTHERS, []),
         ("_changed.set", "self._changed.clear()", "", []),
         ("wake", "self._changed.clear()", "", [("AG111", "likely")]),
-        ("wake", "return", OTHERS, [("AG111", "likely")]),
+        ("wake", "return", OTHERS, []),
+        ("wake", "return", SIGNALS, []),
         ("wake", "return", "", [("AG111", "certain")]),
     ],
-    ids=["a signal of many", "set beside the callback", "its own signal", "the end, by many", "the end"],
+    ids=[
+        "a signal of many",
+        "set beside the callback",
+        "its own signal",
+        "the end, by many",
+        "the end, by a signal",
+        "the end",
+    ],
 )
 def test_a_signal_that_others_give_too_is_nobody_s(
     wake: str, clear: str, more: str, expected: list[tuple[str, str]]
@@ -203,24 +212,15 @@ def test_a_lock_that_a_task_takes_is_given_back_at_once(work: str, expected: lis
     assert found(LOCKED.format(work=work)) == expected
 
 
-def test_news_of_failures_are_not_the_end():
-    text = """\
-import asyncio
+@pytest.mark.parametrize(
+    ("imported", "expected"),
+    [("from asyncio import Future", [("AG101", "likely")]), ("from concurrent.futures import Future", [])],
+)
+def test_a_future_of_threads_by_its_annotation(imported: str, expected: list[tuple[str, str]]):
+    text = f"""\
+{imported}
 
-class Result:
-    def __init__(self, work):
-        self.event = asyncio.Event()
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task):
-        try:
-            task.result()
-        except BaseException:
-            self.event.set()
-
-    async def get(self):
-        await self.event.wait()
+def chain(source: Future, target: Future):
+    source.add_done_callback(lambda _: target.set_result(source.result()))
 """
-    assert found(text) == [("AG111", "certain")]
-    assert found(text + "    def resolve(self):\n        self.event.set()\n") == []
+    assert found(text) == expected

@@ -10,8 +10,7 @@ import libcst as cst
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.copies import copied_from
 from agraph_static._internal.edge_fix import edge_fix
-from agraph_static._internal.flights import HANDLERS, stands_in
-from agraph_static._internal.hands import is_woken_by_others
+from agraph_static._internal.hands import is_set_by_others, is_woken_by_others
 from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
 from agraph_static._internal.seen import makers_of, seen_anyway
@@ -183,12 +182,10 @@ def _weigh(
     if resolution.kind == "queue":
         plain = not others or callback is None or context.resolver.hands_on(callback)
         return judged if plain else ("possible", "others put into the queue, too")
+    if others or is_set_by_others(context, context.flow.root(resolution.place), own):
+        return "possible", "others set the event, too"
     cleared = _is_cleared(context, resolution)
-    if others and stands_in(context, resolution.node, HANDLERS):
-        return "possible", "the callback only tells of failures"
-    if cleared and others:
-        return "possible", "the event is a signal that others give, too"
-    return ("likely" if (cleared or others) and judged[0] == "certain" else judged[0]), judged[1]
+    return ("likely" if cleared and judged[0] == "certain" else judged[0]), judged[1]
 
 
 def _is_cleared(context: Context, resolution: Resolution) -> bool:
@@ -290,7 +287,7 @@ def _confidence(  # noqa: PLR0911 - one question after the other reads best
 ) -> tuple[Confidence, str] | None:
     """How sure it is that a task stands behind the source; None when it is known that none does."""
     name = context.code(source)
-    if helper and "task" not in origins:
+    if helper and "task" not in origins and not context.origins.is_of_threads_by_name(source, function):
         return "likely", "both futures are handed in by the caller, and the source can be a task"
     if "task" in origins:
         if origins & {"thread", "future", "io"}:
