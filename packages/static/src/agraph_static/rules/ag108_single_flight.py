@@ -187,6 +187,21 @@ class Gate:
     async def enter(self):
         await self._open.wait()
 """,
+        """\
+import asyncio
+
+class Room:
+    async def connect(self):
+        self._name = asyncio.get_running_loop().create_future()
+        answer = await self._join()
+        self._name.set_result(answer.name)
+
+    def on_update(self, update):
+        self._name.set_result(update.name)
+
+    async def name(self):
+        return await asyncio.shield(self._name)
+""",
     )
 
     @classmethod
