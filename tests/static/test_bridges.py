@@ -185,6 +185,7 @@ def test_a_callback_that_a_function_is_given_is_followed(
     given: str, task: str, expected: list[tuple[str, str]]
 ):
     assert found(GIVEN.format(given=given, task=task)) == expected
+    assert all(one.fix is None for one in lint_source(GIVEN.format(given=given, task=task), "a.py"))
 
 
 LOCKED = """\

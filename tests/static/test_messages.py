@@ -63,7 +63,8 @@ async def start(serve):
     task = asyncio.create_task(run())
     await ready.wait()
 """
-    assert "wait for the task and a task of `ready.wait()` with `asyncio.wait`" in only(text, "AG110").help
+    help_text = only(text, "AG110").help
+    assert "wait with `asyncio.wait` for the task and for a task of `ready.wait()`" in help_text
 
 
 def test_a_source_without_a_name_gets_one():
@@ -100,3 +101,25 @@ class Store:
 """
     assert (13, "resolved here") in shown(only(text, "AG108"))
     assert (13, "completed here") in shown(only(text, "AG109"))
+
+
+def test_an_event_has_no_set_exception():
+    text = """\
+import asyncio
+
+class Store:
+    def __init__(self):
+        self._idle = asyncio.Event()
+
+    async def save(self):
+        self._idle.clear()
+        await self._write()
+        self._idle.set()
+
+    async def flush(self):
+        await self._idle.wait()
+"""
+    finding = only(text, "AG109")
+    assert finding.message.startswith("`self._idle` is never set when this fails or is cancelled")
+    assert finding.help == "set it in a `finally`"
+    assert (10, "set here only") in shown(finding)

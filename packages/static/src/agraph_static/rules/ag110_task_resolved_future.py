@@ -189,7 +189,7 @@ async def race(attempts):
             name = name_in_wait(context, place, spawn.call.function, spawn.wait)
             body = spawn.body.name
             done = "set" if event else "completed"
-            both = f"the task and a task of `{name}.wait()`" if event else f"`{name}` and the task together"
+            both = f"the task and for a task of `{name}.wait()`" if event else f"the task and for `{name}`"
             related = context.made_at(place, name)
             related.append(context.related(spawn.resolution.node, "resolved here"))
             if spawn.wait is not None:
@@ -200,7 +200,7 @@ async def race(attempts):
                 "for it to that task",
                 confidence=spawn.confidence,
                 label=f"a wait for `{name}` is really a wait for this task",
-                help=f"wait for {both} with `asyncio.wait`, or record the edge with "
+                help=f"wait with `asyncio.wait` for {both}, or record the edge with "
                 "`future_add_to_awaited_by(task, waiter)`",
                 related=related,
                 notes=(f"{spawn.reason} ({spawn.confidence})",),
