@@ -111,6 +111,31 @@ def test_a_signal_that_others_give_too_is_nobody_s(
     assert found(SIGNAL.format(wake=wake, clear=clear, more=more)) == expected
 
 
+DISCOVERY = """\
+import asyncio
+
+async def discover(browse):
+    found = asyncio.Event()
+
+    def handler(name):
+        task = asyncio.create_task(resolve(name))
+        task.add_done_callback(lambda _: found.set())
+
+    {use}
+    while True:
+        await found.wait()
+        found.clear()
+"""
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [("browse(handlers=[handler])", []), ("handler('a')", [("AG111", "likely")])],
+)
+def test_a_signal_of_tasks_that_messages_start_is_nobody_s(use: str, expected: list[tuple[str, str]]):
+    assert found(DISCOVERY.format(use=use)) == expected
+
+
 FEED = """\
 import asyncio
 

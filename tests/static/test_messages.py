@@ -123,3 +123,24 @@ class Store:
     assert finding.message.startswith("`self._idle` is never set when this fails or is cancelled")
     assert finding.help == "set it in a `finally`"
     assert (10, "set here only") in shown(finding)
+
+
+def test_a_variable_of_another_function_is_called_as_where_it_is_awaited():
+    text = """\
+import asyncio
+
+class Client:
+    async def connect(self):
+        self._connected = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._supervise())
+        await self._connected
+
+    async def _supervise(self):
+        await self._open()
+        self._resolve()
+
+    def _resolve(self):
+        future = self._connected
+        future.set_result(None)
+"""
+    assert only(text, "AG110").message.startswith("`self._connected` is completed by the task")

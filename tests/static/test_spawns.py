@@ -196,11 +196,17 @@ def test_an_event_that_is_set_at_once_is_only_a_start():
         ("self.start(loop)", ["AG110"]),
         ("loop.on_message(self.start)", []),
         ("loop.dispatcher.add([self.start])", []),
+        ("loop.call_soon(self.start)", ["AG110"]),
     ],
 )
 def test_a_task_that_a_message_starts_is_nobody_s(more: str, codes: list[str]):
     more = f"\n    def open(self, loop):\n        {more}"
     assert [code for _, code in found(CLOSED.format(**{**PLAIN, "more": more}))] == codes
+
+
+def test_an_event_that_others_may_set_in_their_own_task_is_nobody_s():
+    more = "\n    async def run(self):\n        await self._process()"
+    assert found(CLOSED.format(**{**PLAIN, "more": more})) == []
 
 
 def test_an_event_that_one_of_many_tasks_sets_is_nobody_s():

@@ -10,7 +10,7 @@ import libcst as cst
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.copies import copied_from
 from agraph_static._internal.edge_fix import edge_fix
-from agraph_static._internal.hands import is_set_by_others, is_woken_by_others
+from agraph_static._internal.hands import is_callback, is_set_by_others, is_woken_by_others
 from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
 from agraph_static._internal.seen import makers_of, seen_anyway
@@ -165,7 +165,7 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
     if callback is not None and resolution.depth >= _FAR:
         confidence, reason = "possible", "the callback completes it only by way of other functions"
     elif resolution.kind in ("event", "queue"):
-        confidence, reason = _weigh(context, callback, resolution, (confidence, reason))
+        confidence, reason = _weigh(context, call, callback, resolution, judged)
     return Bridge(
         resolution.kind, call, source, resolution.place, resolution, wait, origins, confidence, reason,
         copy_of=copied_from(context, call),
@@ -173,7 +173,11 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
 
 
 def _weigh(
-    context: Context, callback: Callback | None, resolution: Resolution, judged: tuple[Confidence, str]
+    context: Context,
+    call: Call,
+    callback: Callback | None,
+    resolution: Resolution,
+    judged: tuple[Confidence, str],
 ) -> tuple[Confidence, str]:
     """How sure it is when something else can end the wait for an event or a queue, too."""
     function = callback.function if callback is not None else None
@@ -185,6 +189,8 @@ def _weigh(
     if others or is_set_by_others(context, context.flow.root(resolution.place), own):
         return "possible", "others set the event, too"
     cleared = _is_cleared(context, resolution)
+    if cleared and is_callback(context, call.function):
+        return "possible", "what starts the tasks is an event, and so is what they set"
     return ("likely" if cleared and judged[0] == "certain" else judged[0]), judged[1]
 
 

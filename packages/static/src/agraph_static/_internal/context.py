@@ -117,7 +117,7 @@ class Context:
 
     @cached_property
     def loose_names(self) -> set[str]:
-        """The attributes that are handed on and not called."""
+        """The names that are handed on and not called."""
         from agraph_static._internal.hands import loose_names  # noqa: PLC0415 - imported when first needed
 
         return loose_names(self)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.scopes import Call, Function
 
 _SETTERS = words.RESOLVE_METHODS | {"set"}
+_SOON = frozenset({"call_soon", "call_soon_threadsafe"})
 _WAKES = {kind: {name for name, woken in words.HOPS.items() if woken == kind} for kind in words.HOPS.values()}
 
 
@@ -39,14 +40,23 @@ def loose_setters(context: Context) -> list[tuple[cst.BaseExpression, Function]]
 
 
 def loose_names(context: Context) -> set[str]:
-    """The attributes that are handed on and not called, as a callback is: `on_message(self.handle)`."""
+    """What is handed on and not called, as a callback is: `handle`, and `.handle` of `self.handle`."""
     found = set()
     for node in walk(context.module.tree):
-        if isinstance(node, cst.Attribute):
-            parent = context.module.parents.get(id(node))
-            if isinstance(parent, (cst.Arg, cst.Element)):
-                found.add(node.attr.value)
+        if isinstance(node, (cst.Arg, cst.Element)):
+            around = context.module.parents.get(id(node))
+            if isinstance(around, cst.Call) and dotted(around.func).rpartition(".")[2] in _SOON:
+                continue
+            if isinstance(node.value, cst.Attribute):
+                found.add("." + node.value.attr.value)
+            elif isinstance(node.value, cst.Name):
+                found.add(node.value.value)
     return found
+
+
+def is_callback(context: Context, function: Function) -> bool:
+    """Whether a function is handed on, to be called when something happens."""
+    return ("." * function.is_method + function.name) in context.loose_names
 
 
 def is_set_by_others(context: Context, root: Place, own: set[int], coroutine: Call | None = None) -> bool:

@@ -33,10 +33,14 @@ def related_wait(context: Context, wait: Wait, name: str = "") -> Related:
 
 
 def name_in_wait(context: Context, place: Place, function: Function, wait: Wait | None) -> str:
-    """How to call what is waited for: an item of a container by the name that it has where it is awaited."""
+    """How to call what is waited for.
+
+    An item of a container, or a variable of another function, has a better name where it is awaited.
+    """
     name = context.name_of(place, function)
+    far = place[0] == "v" and not any(place[1] == id(one) for one in function.lineage())
     awaited = wait.node.expression if wait is not None and isinstance(wait.node, cst.Await) else None
-    if name.endswith("]") and isinstance(awaited, (cst.Name, cst.Attribute)):
+    if (far or name.endswith("]")) and isinstance(awaited, (cst.Name, cst.Attribute)):
         return context.code(awaited)
     return name
 

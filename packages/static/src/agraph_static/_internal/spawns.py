@@ -12,7 +12,7 @@ from agraph_static._internal.arguments import bound_arguments
 from agraph_static._internal.expressions import container_of, is_queue_get
 from agraph_static._internal.flights import HANDLERS, stands_in, suspensions
 from agraph_static._internal.flow import Value
-from agraph_static._internal.hands import is_set_by_others
+from agraph_static._internal.hands import is_callback, is_set_by_others
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.reused import only_sleeps
 from agraph_static._internal.seen import seen_anyway
@@ -253,6 +253,13 @@ def _handed_on(context: Context, calls: list[Call]) -> Iterator[Function]:
 
 def _is_its_affair(context: Context, task: _Task, resolution: Resolution) -> bool:
     """Whether only this task completes it, and is started to do so."""
+    for call in context.module.calls:
+        awaited = call.name == task.body.name and isinstance(
+            context.module.parents.get(id(call.node)), cst.Await
+        )
+        own = call.function.name == task.body.name  # `await super().run()` of a subclass
+        if awaited and not own and context.flow.callee(call) is task.body:
+            return False  # another task runs the same for itself
     return _only_here(context, task, resolution) and _is_on_its_way(context, task, resolution)
 
 
@@ -364,7 +371,7 @@ def _doubt(context: Context, call: Call, body: Function, resolution: Resolution)
     if items and not batch and not _is_made_for(context, call, resolution):
         return "the future is picked from a table, as the answer to a request is"
     name = call.function.name
-    if name == "<lambda>" or name in _TRANSPORT_EVENTS or name in context.loose_names:
+    if name == "<lambda>" or name in _TRANSPORT_EVENTS or is_callback(context, call.function):
         return "the task is started by an event"
     if not batch and any(context.in_loop(one) for one in (resolution.node, *resolution.way)):
         return "the task completes futures again and again, as a reader of messages does"
