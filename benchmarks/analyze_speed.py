@@ -160,16 +160,16 @@ def rss_mb():
 def with_agraph(paths):
     """Read and analyse as `agraph analyze` does, up to the report."""
     from agraph_cli.analysis.judge import analyze_one
-    from agraph_cli.commands.reading import Read, one_by_one
+    from agraph_cli.commands.reading import fetch, load, places
 
     gc.disable()  # as the command does
     before, start = rss_mb(), time.process_time()
-    found, done, reading, since = Read(), [], 0.0, start
-    for path, snapshot in one_by_one(paths, found):
+    done, reading, since = [], 0.0, start
+    for place in places(paths):
+        snapshot = load(place, fetch(place))
         reading += time.process_time() - since
-        done.append(analyze_one(snapshot, path))
+        done.append(analyze_one(snapshot, place.path))
         since = time.process_time()
-    assert not found.errors, found.errors
     verdicts = [one.verdict for one in done]
     stop = time.process_time()
     deadlocks = sum(len(one.deadlocks) for one in done)
@@ -185,7 +185,7 @@ def with_command(paths):
     """Run `agraph analyze`, its report written to a file beside the snapshots."""
     import importlib
 
-    modules = ["app", "commands.analyze", "commands.reading", "analysis.decoder", "analysis.short"]
+    modules = ["app", "commands.analyze", "commands.answers", "analysis.decoder", "analysis.short"]
     modules += ["analysis.judge", "analysis.many", "report.full"]
     for name in modules:
         importlib.import_module(f"agraph_cli.{name}")

@@ -83,8 +83,14 @@ DAMAGE = [
     lambda d: d["nodes"]["task"].update(stack=[0, 0, 1, 77]),
     lambda d: d["nodes"]["task"].update(name=["a", "b", "c", None]),
     lambda d: d["nodes"]["future"].update(detail=[{"x": []}]),
+    lambda d: d["nodes"]["future"].update(detail=[{"x": 1e301}]),
+    lambda d: d["nodes"]["future"].update(exc=[2]),
+    lambda d: d["nodes"]["task"].update(timer=[1e301, 1, 1, 1]),
+    lambda d: d["nodes"]["task"].update(since=[10**400, 1, 1, 1]),
+    lambda d: d["capture"].update(start=1e301),
     lambda d: d["edges"][0].update(awaited=[2, 99]),
     lambda d: d["edges"][0].update(waiter=[True, 1]),
+    lambda d: d["edges"][0].update(site=None),
 ]
 
 

@@ -55,7 +55,9 @@ def test_triage_lets_through_what_the_rules_find():
         tree = parse(text, str(file))
         assert isinstance(tree, ast.Module)
         encoded = text.encode()
-        passed = triage.may_matter(encoded) and triage.is_candidate(tree, encoded, every_lock=True)
+        passed = triage.may_matter(encoded, every_lock=True) and triage.is_candidate(
+            tree, encoded, every_lock=True
+        )
         if not passed and run_rules(text, str(file), EVERYTHING):
             lost.append(file.name)
     assert lost == []

@@ -12,7 +12,7 @@ does not import this module.
 `of_kind`, `spans_of`, `column`, `cells`, `cells_at`, `rows_at`, `set_in`, `values_in`, `edges_of_kind` and
 `positions_of` look into the columns of a snapshot that was read, where going through its nodes would make an
 object for each. One that was read from a short file `is_put_away`: its columns are at hand for a moment only,
-and so is what `at_hand` and `later` give.
+and so is what `at_hand` and `later` give. `carry` and `carried` take analyses to another process.
 """
 
 from agraph._internal.edge_rows import edges_of_kind
@@ -28,9 +28,10 @@ from agraph._internal.merge import (
     went_on,
 )
 from agraph._internal.reduction.assumptions import assumptions, how_sure
+from agraph._internal.reduction.carry import carried, carry
 from agraph._internal.reduction.components import components, shortest_cycle
 from agraph._internal.reduction.cores import Core, blocked_behind, cores, until_timeout
-from agraph._internal.reduction.cycles import Hop, Hops
+from agraph._internal.reduction.cycles import Hop, Hops, by_name
 from agraph._internal.reduction.graph import WaitGraph, build, edges_of
 from agraph._internal.reduction.judge import Judgement, Stuck, is_deadlock, judge, verdicts
 from agraph._internal.reduction.later import at_hand, is_put_away, later
@@ -81,7 +82,10 @@ __all__ = [
     "at_hand",
     "blocked_behind",
     "build",
+    "by_name",
     "can_be_found_again",
+    "carried",
+    "carry",
     "cells",
     "cells_at",
     "certainty",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from copy import copy
 from functools import cached_property
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ from agraph_cli.analysis.model import Deadlock, Orphan, worst_first
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agraph import Node
+    from agraph import Node, Snapshot
     from agraph.reduction import Core, Levels, Reduction, Residue, WaitGraph
 
 # A core with more waits than this is shown by its shortest cycle.
@@ -56,6 +57,13 @@ class Blamed:
         self.rest: Residue = residue(graph, levels)
         self.cores: Sequence[Core] = cores(levels, self.rest)
         self.behind: Sequence[Sequence[int]] = blocked_behind(graph, levels, self.cores)
+
+    def of_another(self, snapshot: Snapshot) -> Blamed:
+        """The same for another snapshot, which shows the same graph."""
+        same = copy(self)
+        same.graph = copy(self.graph)
+        same.graph.snapshot = snapshot
+        return same
 
     @property
     def deadlocks(self) -> list[int]:
@@ -179,7 +187,7 @@ class _Core:
 
     def _best_cut(self, hops: Sequence[Hop]) -> tuple[int, int]:
         # Nobody is to give way whom the others only might be waiting for.
-        told = islice(hops, _MAX_TOLD)
+        told = chain(islice(hops, _MAX_TOLD), hops[-1:])  # the last one leads back to the first node
         firm = {hop.awaited.id for hop in told if hop.edge is None or hop.edge.confidence == "exact"}
         actors = [node for node in self.actors[:_MAX_HOPS] if self.graph.node(node).id in firm]
         others = self.members if not 0 < len(actors) < len(self.actors) else ()
@@ -199,10 +207,15 @@ class _Core:
         free = array("q", [seed])
         marks, loop_of = self.marks, self.rest.loop_of
         live, before, shut_in = self.state.live, self.state.left, self.state.shut
+        gated = bool(loop_of) or bool(shut_in)
         marks[seed] = 1
         for node in free:  # it grows meanwhile, so that the cost is that of what is freed
             for by in self.graph.waiters_of(node):
                 if live[by] or marks[by]:
+                    continue
+                if before[by] == 1 and not gated:  # most of them
+                    marks[by] = 1
+                    free.append(by)
                     continue
                 opens = node == loop_of.get(by)
                 more = left.get(by, before[by]) - (not opens)

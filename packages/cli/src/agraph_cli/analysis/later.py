@@ -8,9 +8,21 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from agraph.reduction import at_hand, build, certainty, column, later, levels, until_timeout, verdicts
+from agraph.reduction import (
+    at_hand,
+    build,
+    by_name,
+    certainty,
+    column,
+    later,
+    levels,
+    pick,
+    positions_of,
+    until_timeout,
+    verdicts,
+)
 from agraph_cli.analysis.explain import Blamed
 from agraph_cli.analysis.lockorder import lock_order
 from agraph_cli.analysis.model import Deadlock, SnapshotAnalysis, worst_first
@@ -19,7 +31,7 @@ from agraph_cli.analysis.orders import orders_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from agraph import Snapshot
+    from agraph import Node, Snapshot
     from agraph_cli.analysis.model import Orphan
     from agraph_cli.analysis.orders import Order
 
@@ -71,7 +83,10 @@ def _blamed(snapshot: Snapshot) -> Blamed:
         graph = build(snapshot)
         return Blamed(graph, levels(graph))
 
-    return at_hand(snapshot, "blamed", make)
+    def again(other: Blamed) -> Blamed:
+        return other.of_another(snapshot)
+
+    return at_hand(snapshot, "blamed", make, again)
 
 
 def _described(snapshot: Snapshot) -> dict[int, Deadlock]:
@@ -103,6 +118,9 @@ class _LaterDeadlock(Deadlock):
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _deadlock_again, tuple([(name, getattr(self, name)) for name in _KEPT])
+
     @property
     def stuck(self) -> int:
         return self._stuck
@@ -111,13 +129,29 @@ class _LaterDeadlock(Deadlock):
     def ids(self) -> frozenset[int]:
         return frozenset(self._ids)
 
+    @property
+    def members(self) -> Sequence[Node]:
+        nodes = self._snapshot.nodes
+        positions = sorted(map(positions_of(nodes).__getitem__, self._ids))
+        return pick(nodes, by_name(nodes, positions))
+
+
+_KEPT = ("certainty", *_LaterDeadlock.__slots__)
+
+
+def _deadlock_again(*kept: tuple[str, Any]) -> _LaterDeadlock:
+    deadlock = _LaterDeadlock.__new__(_LaterDeadlock)
+    for name, value in kept:
+        deadlock._set(name, value)
+    return deadlock
+
 
 def _described_field(name: str) -> property:
     return property(lambda self: getattr(_described(self._snapshot)[self._number], name))
 
 
 for _field in fields(Deadlock):
-    if _field.name != "certainty":
+    if _field.name not in ("certainty", "members"):
         setattr(_LaterDeadlock, _field.name, _described_field(_field.name))
 
 

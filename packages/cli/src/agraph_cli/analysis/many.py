@@ -160,13 +160,16 @@ class _Story:
         done, chain = self._done, self._chain
         self._look_at(chain[-1])
         later: dict[int, tuple[How, str]] = {}
+        alarms = sum(_is_alarm(done[position]) for position in chain[:-1])
         for position, following in zip(chain[-2::-1], chain[:0:-1], strict=True):
             one, after = done[position], done[following]
-            later = _moved(one, after, later)
-            refuted = _refuted(one, later)
-            if refuted:
-                done[position] = reanalyze(free(one.snapshot, refuted), one.path)
-                yield from _lifted(one, done[position], later)
+            if alarms:  # here or further back; else it does not matter who moved
+                alarms -= _is_alarm(one)
+                later = _moved(one, after, later)
+                refuted = _refuted(one, later)
+                if refuted:
+                    done[position] = reanalyze(free(one.snapshot, refuted), one.path)
+                    yield from _lifted(one, done[position], later)
             self._standing.keep(one.snapshot)
             self._look_at(position)
 
@@ -203,13 +206,17 @@ class _Story:
         return tuple(sightings), repeated
 
 
+def _is_alarm(one: SnapshotAnalysis) -> bool:
+    """Whether a later snapshot may have something to take back."""
+    return max(one.levels, default=0) >= _POSSIBLE
+
+
 def _moved(
     one: SnapshotAnalysis, after: SnapshotAnalysis, later: Mapping[int, tuple[How, str]]
 ) -> dict[int, tuple[How, str]]:
     """Who went on after a snapshot, and in which one that is seen, given the same for the next one."""
-    moved: dict[int, tuple[How, str]] = {
-        number: (how, after.path) for number, how in went_on(one.snapshot, after.snapshot).items()
-    }
+    seen: dict[How, tuple[How, str]] = {"moved": ("moved", after.path), "gone": ("gone", after.path)}
+    moved = {number: seen[how] for number, how in went_on(one.snapshot, after.snapshot).items()}
     for kind in _ACTORS if later else ():
         rows = cells(after.snapshot.nodes, kind, "key", "id")
         by_key = {key: later[number] for key, number in rows if number in later}
@@ -220,7 +227,7 @@ def _moved(
 
 
 def _refuted(one: SnapshotAnalysis, moved: Container[int]) -> list[int]:
-    if max(one.levels, default=0) < _POSSIBLE:
+    if not _is_alarm(one):
         return []
     rows = zip(column(one.snapshot.nodes, "id"), one.levels, strict=True)
     return [number for number, level in rows if level >= _POSSIBLE and number in moved]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from agraph_cli import terminal
-from agraph_cli.commands import source_option
+from agraph_cli.commands import scheduler_option, source_option
 from agraph_cli.commands.page import ColorOption, OutputOption, epilog
 from agraph_cli.errors import CommandError
 from agraph_cli.exit_codes import ExitCode
@@ -20,8 +20,8 @@ from agraph_cli.report.formats import FORMATS, FormatName, help_lines, lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agraph_cli.analysis.model import Analysis
-    from agraph_cli.commands.reading import Read
+    from agraph_cli.analysis.model import Analysis, SnapshotAnalysis
+    from agraph_cli.commands.reading import Failure
     from agraph_cli.report.style import Style
 
 FailOn = Literal["certain", "possible", "never"]
@@ -79,20 +79,18 @@ def analyze(
     ] = "full",
     output: OutputOption = None,
     color: ColorOption = "auto",
+    scheduler: scheduler_option.SchedulerOption = None,
 ) -> int:
     """Say of each task in a snapshot whether it can ever go on, and what keeps it."""
-    from agraph_cli.commands.reading import Read
-
     if task is not None and format_ != "full":
         raise CommandError(
             "--task goes with --format full only", hint="the JSON lists every task under `tasks`"
         )
     joined = source_option.Joined(source)
     with _without_collector():
-        found = Read()
-        analysis = _analyze(snapshots, found, joined)
+        analysis, errors = _analyze(snapshots, joined, scheduler)
     joined.tell()
-    for error in found.errors:
+    for error in errors:
         terminal.complain(f"{error['path']}: {error['message']}", error["help"])
     if analysis.snapshots or FORMATS[format_].tells_errors:
         style = terminal.style_for(color, output, everything=everything)
@@ -101,8 +99,8 @@ def analyze(
         if task is not None:
             terminal.write(_one_task(analysis, task, style), output)
         else:
-            terminal.write(lines(format_, analysis, style, found.errors), output)
-    return _exit_code(analysis, found, fail_on)
+            terminal.write(lines(format_, analysis, style, errors), output)
+    return _exit_code(analysis, errors, fail_on)
 
 
 @contextlib.contextmanager
@@ -117,19 +115,22 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _analyze(snapshots: list[str], found: Read, joined: source_option.Joined) -> Analysis:
-    from agraph import SnapshotError
+def _analyze(
+    snapshots: list[str], joined: source_option.Joined, scheduler: str | None
+) -> tuple[Analysis, list[Failure]]:
     from agraph_cli.analysis.many import together
-    from agraph_cli.commands.reading import Read, one_by_one
+    from agraph_cli.commands.answers import answer
+    from agraph_cli.commands.reading import places
 
-    done, later = [], Read()
-    for path, snapshot in one_by_one(snapshots, found):
-        try:
-            done.append(joined.analyze(snapshot, path))
-        except SnapshotError as error:
-            later.fail(path, str(error), error.help)
-    found.errors += later.errors
-    return together(done, joined.analyze)
+    found = places(snapshots)
+    done: list[SnapshotAnalysis] = []
+    errors: list[Failure] = []
+    for one in map(answer, found) if scheduler is None else scheduler_option.ask(scheduler, list(found)):
+        if isinstance(one, dict):
+            errors.append(one)
+        else:
+            done.append(joined.join(one))
+    return together(done, joined.analyze), errors
 
 
 def _one_task(analysis: Analysis, task: str, style: Style) -> Iterator[str]:
@@ -151,8 +152,8 @@ def _near_tasks(analysis: Analysis, name: str) -> str:
     return f"tasks are called {', '.join(repr(one) for one in names[:5])}{' ...' if len(names) > 5 else ''}"
 
 
-def _exit_code(analysis: Analysis, found: Read, fail_on: FailOn) -> ExitCode:
-    if found.errors:
+def _exit_code(analysis: Analysis, errors: list[Failure], fail_on: FailOn) -> ExitCode:
+    if errors:
         return ExitCode.ERROR
     bad = {"certain": {"certain"}, "possible": {"certain", "possible"}, "never": set()}[fail_on]
     return ExitCode.FOUND if analysis.verdict in bad else ExitCode.OK

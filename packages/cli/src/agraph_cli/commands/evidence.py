@@ -60,7 +60,7 @@ def ranked(result: LintResult, snapshots: Sequence[str], paths: Sequence[str]) -
     from agraph_cli.analysis.evidence import Collector
     from agraph_cli.analysis.names import listed, plural
     from agraph_cli.analysis.source_tree import SourceTree
-    from agraph_cli.commands.reading import read
+    from agraph_cli.commands.reading import failure, read
 
     tree = SourceTree(paths)
     collector = Collector(result.findings, tree)
@@ -68,10 +68,10 @@ def ranked(result: LintResult, snapshots: Sequence[str], paths: Sequence[str]) -
     for path, snapshot in found.snapshots:
         try:
             collector.add(path, snapshot)
-        except SnapshotError as error:
-            found.fail(path, str(error), error.help)
-    for failure in found.errors:
-        terminal.complain(f"{failure['path']}: {failure['message']}", failure["help"])
+        except SnapshotError as wrong:
+            found.errors.append(failure(path, str(wrong), wrong.help))
+    for error in found.errors:
+        terminal.complain(f"{error['path']}: {error['message']}", error["help"])
     for file, fitting in tree.ambiguous.items():
         which = listed(fitting, joint="or")
         terminal.say(f"note: {clean(file)} may be {clean(which)}, so it counts for none")

@@ -9,10 +9,10 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from agraph_cli.analysis.names import listed
-from agraph_cli.commands.urls import expand, is_url
+from agraph_cli.commands.urls import content, expand, is_url
 from agraph_cli.errors import CommandError
 
 if TYPE_CHECKING:
@@ -22,6 +22,27 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".json", ".json.gz", ".json.zst", ".jsonl", ".jsonl.gz", ".jsonl.zst")
 PATTERNS = "*.json or *.jsonl, alone or with .gz or .zst"
+_TOO_LARGE = ("it does not fit into memory", "this is no snapshot, or read it on a larger machine")
+
+
+# Why a file is not among those that were read, as reports tell it: `path`, `message` and `help`.
+Failure: TypeAlias = dict[str, str]
+
+
+class Place(NamedTuple):
+    """Where a snapshot is.
+
+    Attributes:
+        path: What it is called: the path as it was given.
+        at: What to open.
+        url: Names the file system that `at` is a path in; empty for that of this machine.
+        here: Whether nobody but this process can read it.
+    """
+
+    path: str
+    at: str
+    url: str = ""
+    here: bool = False
 
 
 @dataclass(slots=True)
@@ -30,15 +51,16 @@ class Read:
 
     Attributes:
         snapshots: Pairs of the path as given and the snapshot.
-        errors: For each failure `path`, `message` and `help`.
+        errors: What could not be read.
     """
 
     snapshots: list[tuple[str, Snapshot]] = field(default_factory=list)
-    errors: list[dict[str, str]] = field(default_factory=list)
+    errors: list[Failure] = field(default_factory=list)
 
-    def fail(self, path: str, message: str, help_text: str = "") -> None:
-        """Record a failure."""
-        self.errors.append({"path": path, "message": message, "help": help_text})
+
+def failure(path: str, message: str, help_text: str = "") -> Failure:
+    """Say why a file is not read."""
+    return {"path": path, "message": message, "help": help_text}
 
 
 def read(arguments: Iterable[str]) -> Read:
@@ -51,52 +73,63 @@ def read(arguments: Iterable[str]) -> Read:
         The snapshots, in the order given and by name within a folder; and what could not be read.
     """
     done = Read()
-    done.snapshots += one_by_one(arguments, done)
+    for place in places(arguments):
+        if isinstance(place, dict):
+            done.errors.append(place)
+            continue
+        found = load(place, fetch(place))
+        if isinstance(found, dict):
+            done.errors.append(found)
+        else:
+            done.snapshots.append((place.path, found))
     return done
 
 
-def one_by_one(arguments: Iterable[str], done: Read) -> Iterator[tuple[str, Snapshot]]:
-    """Read snapshots when they are asked for, so that one can be dealt with before the next is read.
+def places(arguments: Iterable[str]) -> Iterator[Place | Failure]:
+    """Find the files that a command line names, each once.
 
     Args:
         arguments: As for `read`.
-        done: Where to record what cannot be read.
 
     Yields:
-        Pairs as in `Read.snapshots`, where they are not recorded.
+        Where a snapshot is, or why there is none; in the order of `read`.
     """
     seen: set[str] = set()
     for argument in arguments:
-        if is_url(argument) and not Path(argument).exists():
-            yield from _read_url(argument, seen, done)
-            continue
-        for path, same in _expand(argument, done):
-            if same not in seen:
+        far = is_url(argument) and not Path(argument).exists()
+        for place, same in _at_url(argument) if far else _expand(argument):
+            if isinstance(place, dict):
+                yield place
+            elif same not in seen:
                 seen.add(same)
-                yield from _read_one(path, done)
+                yield place
 
 
-def _expand(argument: str, done: Read) -> Iterator[tuple[str, str]]:
-    """The files that an argument names, each as it is given and as it is told from others."""
+def _expand(argument: str) -> Iterator[tuple[Place | Failure, str]]:
+    """The files that an argument names, each with what tells it from others."""
     if argument == "-":
-        yield argument, argument
+        yield Place(argument, argument, here=True), argument
     elif Path(argument).is_file():
-        yield argument, os.path.realpath(argument)
+        yield _file(argument)
     elif Path(argument).is_dir():
-        yield from _below(argument, done)
+        yield from _below(argument)
     elif glob.has_magic(argument):
         matching = glob.glob(argument, recursive=True)  # noqa: PTH207 - keeps the path as it was given
         found = sorted(path for path in matching if Path(path).is_file())
         if not found:
-            done.fail(argument, "no file matches this pattern")
-        yield from ((path, os.path.realpath(path)) for path in found)
-    elif Path(argument).exists():
-        yield argument, os.path.realpath(argument)  # a pipe or a device: `<(zcat ...)`
+            yield failure(argument, "no file matches this pattern"), ""
+        yield from map(_file, found)
+    elif Path(argument).exists():  # a pipe or a device: `<(zcat ...)`
+        yield Place(argument, argument, here=True), os.path.realpath(argument)
     else:
-        done.fail(argument, "no such file or folder", near_names(Path(argument)))
+        yield failure(argument, "no such file or folder", near_names(Path(argument))), ""
 
 
-def _below(folder: str, done: Read) -> list[tuple[str, str]]:
+def _file(path: str) -> tuple[Place, str]:
+    return Place(path, path), os.path.realpath(path)
+
+
+def _below(folder: str) -> list[tuple[Place | Failure, str]]:
     found: list[tuple[str, str]] = []
     ahead = [folder]
     while ahead:
@@ -114,10 +147,9 @@ def _below(folder: str, done: Read) -> list[tuple[str, str]]:
                     linked = entry.is_symlink()
                     same = os.path.realpath(path) if linked else os.path.join(real, entry.name)  # noqa: PTH118
                     found.append((path, same))
-    found.sort()
     if not found:
-        done.fail(folder, f"no snapshot in this folder ({PATTERNS})")
-    return found
+        return [(failure(folder, f"no snapshot in this folder ({PATTERNS})"), "")]
+    return [(Place(path, path), same) for path, same in sorted(found)]
 
 
 def near_names(path: Path) -> str:
@@ -130,32 +162,56 @@ def near_names(path: Path) -> str:
     return f"did you mean {listed([str(path.parent / name) for name in near], joint='or')}?" if near else ""
 
 
-def _read_url(url: str, seen: set[str], done: Read) -> Iterator[tuple[str, Snapshot]]:
+def _at_url(url: str) -> list[tuple[Place | Failure, str]]:
     try:
-        for path, data in expand(url, SUFFIXES):
-            if path not in seen:
-                seen.add(path)
-                yield from _read_one(path, done, data)
+        return [(Place(path, at, url), path) for path, at in expand(url, SUFFIXES)]
     except CommandError as error:
-        done.fail(url, error.message, error.hint)
+        return [(failure(url, error.message, error.hint), "")]
 
 
-def _read_one(path: str, done: Read, data: bytes | None = None) -> Iterator[tuple[str, Snapshot]]:
+def fetch(place: Place) -> bytes | Failure | None:
+    """Get the content of a file that has to be got before it is read.
+
+    Args:
+        place: Where it is.
+
+    Returns:
+        What is at a URL or on standard input, or why it cannot be had; None for any other file.
+    """
+    try:
+        if place.url:
+            return content(place.url, place.at)
+        return sys.stdin.buffer.read() if place.at == "-" else None
+    except CommandError as error:
+        return failure(place.path, error.message, error.hint)
+    except OSError as error:
+        return failure(place.path, f"cannot read the file: {error.strerror or error}")
+    except MemoryError:
+        return failure(place.path, *_TOO_LARGE)
+
+
+def load(place: Place, fetched: bytes | Failure | None) -> Snapshot | Failure:
+    """Read a snapshot.
+
+    Args:
+        place: Where it is.
+        fetched: What `fetch` returned.
+
+    Returns:
+        The snapshot, or why it cannot be read.
+    """
     import agraph
     from agraph_cli.analysis import decoder
 
+    if isinstance(fetched, dict):
+        return fetched
     try:
-        if path == "-":
-            data = sys.stdin.buffer.read()
-        if data is not None:
-            snapshot = agraph.loads(data, decoder=decoder)
-        else:
-            snapshot = agraph.load(path, decoder=decoder)
+        if fetched is not None:
+            return agraph.loads(fetched, decoder=decoder)
+        return agraph.load(place.at, decoder=decoder)
     except agraph.SnapshotError as error:
-        done.fail(path, str(error), error.help)
+        return failure(place.path, str(error), error.help)
     except OSError as error:
-        done.fail(path, f"cannot read the file: {error.strerror or error}")
+        return failure(place.path, f"cannot read the file: {error.strerror or error}")
     except MemoryError:
-        done.fail(path, "it does not fit into memory", "this is no snapshot, or read it on a larger machine")
-    else:
-        yield path, snapshot
+        return failure(place.path, *_TOO_LARGE)

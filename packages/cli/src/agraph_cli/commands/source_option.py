@@ -49,6 +49,25 @@ class Joined:
                 f"--source: no such folder: {source}", hint="name the folder that the program's files are in"
             )
 
+    def join(self, one: SnapshotAnalysis) -> SnapshotAnalysis:
+        """Add to an analysis what the source says.
+
+        Args:
+            one: The analysis of a snapshot.
+
+        Returns:
+            The same without the option; with it, with findings at its orphans.
+        """
+        if self._source is None:
+            return one
+        from agraph_cli.analysis.hybrid import link
+        from agraph_cli.analysis.linting import Linter
+        from agraph_cli.analysis.source_tree import SourceTree
+
+        if self._linter is None:
+            self._linter = Linter(SourceTree([self._source]), self._source)
+        return link(one, self._linter)
+
     def analyze(self, snapshot: Snapshot, path: str) -> SnapshotAnalysis:
         """Analyse one snapshot.
 
@@ -64,16 +83,7 @@ class Joined:
         """
         from agraph_cli.analysis.judge import analyze_one
 
-        one = analyze_one(snapshot, path)
-        if self._source is None:
-            return one
-        from agraph_cli.analysis.hybrid import link
-        from agraph_cli.analysis.linting import Linter
-        from agraph_cli.analysis.source_tree import SourceTree
-
-        if self._linter is None:
-            self._linter = Linter(SourceTree([self._source]), self._source)
-        return link(one, self._linter)
+        return self.join(analyze_one(snapshot, path))
 
     def tell(self) -> None:
         """Say on standard error which files could not be used, each once."""

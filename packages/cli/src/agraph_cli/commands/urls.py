@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from agraph_cli.errors import CommandError
@@ -18,23 +19,46 @@ def is_url(argument: str) -> bool:
     return "://" in argument
 
 
-def expand(url: str, suffixes: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Read what a URL names.
+def expand(url: str, suffixes: Sequence[str]) -> list[tuple[str, str]]:
+    """Find what a URL names.
 
     Args:
         url: That of a file, of a folder, which is searched, or a glob pattern.
         suffixes: What snapshots in a folder end in.
 
-    Yields:
-        Pairs of the URL of a file and its content.
+    Returns:
+        For each file its URL, and its path in the file system of the URL.
+
+    Raises:
+        CommandError: That cannot be found out.
+    """
+    with _told():
+        system, path = _connect(url)
+        found = _names(system, path, suffixes)
+        return [(url if one == path else str(system.unstrip_protocol(one)), one) for one in found]
+
+
+def content(url: str, path: str) -> bytes:
+    """Read a file.
+
+    Args:
+        url: A URL, which says the file system.
+        path: The path of the file in it.
+
+    Returns:
+        What is in it.
 
     Raises:
         CommandError: It cannot be read.
     """
+    with _told():
+        return bytes(_connect(url)[0].cat_file(path))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
     try:
-        system, path = _connect(url)
-        for found in _names(system, path, suffixes):
-            yield (url if found == path else system.unstrip_protocol(found)), system.cat_file(found)
+        yield
     except CommandError:
         raise
     except FileNotFoundError:

@@ -91,7 +91,9 @@ def _lifted(analysis: Analysis, style: Style) -> Iterator[str]:
     if not analysis.lifted:
         return
     yield f"No deadlock after all ({len(analysis.lifted)}), as a later capture shows who went on:"
-    yield from style.some([f"  {_alarm(one, style)}" for one in analysis.lifted], "  ")
+    shown = analysis.lifted if style.limit is None else analysis.lifted[: style.limit]
+    rows = [f"  {_alarm(one, style)}" for one in shown]
+    yield from style.some(rows, "  ", left_out=len(analysis.lifted) - len(shown))
     yield ""
 
 

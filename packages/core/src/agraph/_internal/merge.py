@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from agraph._internal.errors import SnapshotError
@@ -261,12 +262,15 @@ class Standing:
         self._stacks: dict[tuple[Site, ...], int] = {}
         self._of: tuple[object, object] = (None, None)
         self._numbers: dict[int | None, int] = {}
-        self._found: dict[Hashable, int] = {}
-        for number, key, wait, *row in self._rows(snapshot):
-            if key is not None and wait is not None:
-                self._found[key, wait, *row] = number
+        self._found: dict[tuple[tuple[Any, ...], int], int] = {}
+        numbers = cells(snapshot.nodes, "task", "id")
+        for (number,), wait in zip(numbers, self._waits(snapshot), strict=True):
+            (key, which, *_), _ = wait
+            if key is not None and which is not None:
+                self._found[wait] = number
 
-    def _rows(self, snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+    def _waits(self, snapshot: Snapshot) -> Iterator[tuple[tuple[Any, ...], int]]:
+        """What tells the wait of each task, as `wait_key`."""
         if self._of != (snapshot.stacks, snapshot.sites):
             self._of = snapshot.stacks, snapshot.sites
             known = self._stacks  # a stack as a number: comparing all its places takes long
@@ -274,9 +278,9 @@ class Standing:
                 known.setdefault(_sites(snapshot, at), len(known)) for at in range(len(snapshot.stacks))
             ]
             self._numbers = {**dict(enumerate(numbers)), None: known.setdefault((), len(known))}
-        rows = cells(snapshot.nodes, "task", "id", "key", "wait", "name", "type")
-        stacks = cells(snapshot.nodes, "task", "stack")
-        return ((*row, self._numbers[stack]) for row, (stack,) in zip(rows, stacks, strict=True))
+        rows = cells(snapshot.nodes, "task", "key", "wait", "name", "type")
+        stacks = chain.from_iterable(cells(snapshot.nodes, "task", "stack"))
+        return zip(rows, map(self._numbers.__getitem__, stacks), strict=True)
 
     def keep(self, other: Snapshot) -> None:
         """Keep those that wait in the same way in another snapshot of the process.
@@ -285,8 +289,8 @@ class Standing:
             other: The snapshot.
         """
         if self._found:
-            there = {row[1:] for row in self._rows(other)}
-            self._found = {key: number for key, number in self._found.items() if key in there}
+            there = set(self._waits(other))
+            self._found = {wait: number for wait, number in self._found.items() if wait in there}
 
     def ids(self) -> set[int]:
         """The ids of those that are left."""

@@ -186,17 +186,25 @@ class Nodes(_Rows[Node]):
 
     def values_in(self, name: str, word: str) -> list[tuple[int, Any]]:
         """See `values_in`."""
-        default = _DEFAULTS[name]
         found: list[tuple[int, Any]] = []
-        start = 0
-        for table in self.tables:
-            values = table.columns.get(name, ())
+        for start, values in self._given(name):
             if not (word and isinstance(values, Packed) and not values.mentions(word)):
-                values = list(values)
-                differs = map(is_not if default is None else ne, values, repeat(default))
-                found += compress(enumerate(values, start), differs)
-            start += table.size
+                read = list(values)
+                found += compress(enumerate(read, start), _differ(name, read))
         return found
+
+    def set_in(self, name: str) -> list[int]:
+        """See `set_in`."""
+        found: list[int] = []
+        for start, values in self._given(name):
+            found += compress(range(start, start + len(values)), _differ(name, values))
+        return found
+
+    def _given(self, name: str) -> Iterator[tuple[int, Sequence[Any]]]:
+        """The columns of a field, each with the position of its first node."""
+        for start, table in zip(self._starts, self.tables, strict=False):
+            if name in table.columns:
+                yield start, table.columns[name]
 
     def kinds(self) -> Sequence[str]:
         """The kind of each part."""
@@ -322,18 +330,15 @@ def values_in(nodes: Sequence[Node], name: str, word: str = "") -> list[tuple[in
 
 def set_in(nodes: Sequence[Node], name: str) -> list[int]:
     """The positions of the nodes with something other than the default in a field, in order."""
-    if not isinstance(nodes, Nodes):
+    if not in_columns(nodes):
         return [position for position, _ in values_in(nodes, name)]
+    return nodes.set_in(name)
+
+
+def _differ(name: str, values: Iterable[Any]) -> Iterator[bool]:
+    """For each value of a field, whether it is something other than the default."""
     default = _DEFAULTS[name]
-    differs = is_not if default is None else ne
-    found: list[int] = []
-    start = 0
-    for table in nodes.tables:
-        if name in table.columns:
-            flags = map(differs, table.columns[name], repeat(default))
-            found += compress(range(start, start + table.size), flags)
-        start += table.size
-    return found
+    return map(is_not if default is None else ne, values, repeat(default))
 
 
 def of_kind(nodes: Sequence[Node], kind: NodeKind) -> list[int]:

@@ -8,7 +8,8 @@ again once or twice.
 from __future__ import annotations
 
 import zlib
-from itertools import chain, starmap
+from itertools import chain, repeat, starmap
+from operator import is_, is_not
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from agraph._internal.model import Edge, Node
@@ -17,7 +18,7 @@ from agraph._internal.rows import EdgeGroup, Edges, Nodes, NodeTable, cells
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from agraph._internal.model import Capture, Process, Site
+    from agraph._internal.model import Capture, NodeKind, Process, Site
 
 # A time series is gone through in pairs of one snapshot and the next.
 _MOST_AT_HAND = 4
@@ -47,7 +48,10 @@ class Columns(NamedTuple):
 
 
 class Typed(Protocol):
-    """A document as a reader that knows the types of the format returns it."""
+    """A document as a reader that knows the types of the format returns it.
+
+    Its parts may be those of other documents too. Seconds are within the range that `checks` allows.
+    """
 
     @property
     def format(self) -> str:
@@ -63,11 +67,11 @@ class Typed(Protocol):
 
     @property
     def process(self) -> Process:
-        """The record; its numbers may be too large."""
+        """The record."""
 
     @property
     def capture(self) -> Capture:
-        """Likewise."""
+        """The record."""
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -84,6 +88,36 @@ class Typed(Protocol):
     @property
     def edges(self) -> Sequence[tuple[Any, Any, list[int], list[int], list[int | None] | None]]:
         """For each group kind, confidence, waiters, awaited, and sites or None."""
+
+
+# The columns that say who can go on. Of timers, it only counts who has one.
+_DECIDING = ("id", "need", "loop", "open", "exc", "detail")
+
+
+def have_one_graph(one: Columns, other: Columns) -> bool:
+    """Whether two snapshots differ in nothing that decides who can go on; False is not sure.
+
+    Most of a process that hangs do: what differs is when waits began and end, or which waits these are.
+    Columns count as the same where they are one object, because they were read once for both.
+    """
+    if len(one.tables) != len(other.tables) or len(one.groups) != len(other.groups):
+        return False
+    tables, groups = zip(one.tables, other.tables, strict=True), zip(one.groups, other.groups, strict=True)
+    return all(_wait_alike(*pair) for pair in tables) and all(
+        group[:2] == there[:2] and all(map(is_, group[2:], there[2:])) for group, there in groups
+    )
+
+
+def _wait_alike(one: NodeTable, other: NodeTable) -> bool:
+    mine, theirs = one.columns, other.columns
+    if one.kind != other.kind or not all(map(is_, map(mine.get, _DECIDING), map(theirs.get, _DECIDING))):
+        return False
+    timers, timers_there = mine.get("timer", ()), theirs.get("timer", ())
+    return timers is timers_there or _are_set(timers) == _are_set(timers_there)
+
+
+def _are_set(values: Sequence[object]) -> list[bool]:
+    return list(map(is_not, values, repeat(None)))
 
 
 def columns(document: Typed) -> Columns:
@@ -130,6 +164,14 @@ class Shelf:
         self._read = read
         _keep(self, found)
 
+    @classmethod
+    def of_packed(cls, file: bytes, read: Callable[[bytes], Typed], words: frozenset[str]) -> Shelf:
+        """One that another process put away: its compressed file, and what it found there."""
+        self = cls.__new__(cls)
+        self._file, self._packed, self._read = file, True, read
+        self.words = _KEPT_WORDS.setdefault(words, words)
+        return self
+
     def columns(self) -> Columns:
         """The columns; read again unless they are at hand."""
         found = _AT_HAND.get(self)
@@ -137,6 +179,14 @@ class Shelf:
             found = columns(self._read(zlib.decompress(self._file) if self._packed else self._file))
             _keep(self, found)
         return found
+
+    def alike(self, name: str) -> Any:  # noqa: ANN401 - what somebody made
+        """What was noted about one at hand that has the same graph; None without such a note."""
+        mine = self.columns()
+        for found in _AT_HAND.values():
+            if name in found.notes and have_one_graph(mine, found):
+                return found.notes[name]
+        return None
 
 
 class _Freed(Shelf):
@@ -187,6 +237,17 @@ class ShelvedNodes(Nodes):
         self._kinds = tuple(table.kind for table in self.tables)
         self._start(Node, [table.size for table in self.tables])
 
+    @classmethod
+    def again(
+        cls, shelf: Shelf, kinds: tuple[NodeKind, ...], loops: frozenset[Any], starts: list[int]
+    ) -> ShelvedNodes:
+        """The nodes on a shelf that another process has looked through."""
+        self = cls.__new__(cls)
+        self.shelf, self._kinds = shelf, kinds
+        self.loops = _LOOPS.setdefault(loops, loops)
+        self._kind, self._starts = Node, starts
+        return self
+
     def kinds(self) -> Sequence[str]:
         return self._kinds
 
@@ -231,6 +292,13 @@ class ShelvedEdges(Edges):
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self._start(Edge, [len(group.waiter) for group in self.groups])
+
+    @classmethod
+    def again(cls, shelf: Shelf, starts: list[int]) -> ShelvedEdges:
+        """The edges on a shelf that another process has looked through."""
+        self = cls.__new__(cls)
+        self.shelf, self._kind, self._starts = shelf, Edge, starts
+        return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return tuple, (tuple(self),)

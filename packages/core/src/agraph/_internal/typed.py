@@ -7,15 +7,14 @@ What does not fit is read again by the codec, which says what is wrong.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agraph._internal.checks import are_finite, is_finite
 from agraph._internal.codec import FORMAT, VERSION
 from agraph._internal.model import CONFIDENCES, EDGE_KINDS, NODE_KINDS, Snapshot
 from agraph._internal.shelf import Shelf, ShelvedEdges, ShelvedNodes, columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from agraph._internal.rows import EdgeGroup, NodeTable
     from agraph._internal.shelf import Columns, Typed
@@ -61,13 +60,10 @@ def _are_fine(document: Typed, found: Columns) -> bool:
     if len(known) < size:
         return False
     stacks, sites = len(document.stacks), len(document.sites)
-    capture = document.capture
-    times = (capture.start, capture.end, capture.start_monotonic, capture.end_monotonic, capture.pause_ms)
     return (
         all(_fits(table, known, stacks) for table in found.tables)
         and all(_is_linked(group, known, sites) for group in found.groups)
         and all(max(stack, default=0) < sites for stack in document.stacks)
-        and are_finite((*times, document.process.started))
     )
 
 
@@ -83,17 +79,8 @@ def _fits(table: NodeTable, known: set[int], stacks: int) -> bool:
     if stack is not None:
         different = set(stack)
         different.discard(None)
-        if different and max(different) >= stacks:
-            return False
-    for name in ("since", "timer"):
-        if name in columns and not are_finite(columns[name]):
-            return False
-    return "detail" not in columns or _are_facts(columns["detail"])
-
-
-def _are_facts(details: Sequence[Mapping[str, Any] | None]) -> bool:
-    values = chain.from_iterable([detail.values() for detail in details if detail])
-    return all(is_finite(value) for value in values if type(value) is float)
+        return not different or max(different) < stacks
+    return True
 
 
 def _is_linked(group: EdgeGroup, known: set[int], sites: int) -> bool:

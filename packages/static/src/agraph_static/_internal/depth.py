@@ -10,8 +10,9 @@ linted.
 from __future__ import annotations
 
 import ast
+from typing import Any
 
-from agraph_static._internal.narrow import lines_of
+from agraph_static._internal.lines import line_starts, lines_of
 
 MAX_DEPTH = 400
 """Levels of nested nodes.
@@ -20,7 +21,7 @@ libcst's parser overflows some thousands down, its code generator at Python's ow
 """
 
 _LONG = 2 * MAX_DEPTH
-"""A statement with fewer bytes cannot be nested that deeply: each level takes at least two."""
+"""A statement with fewer characters cannot be nested that deeply: each level takes at least two."""
 
 _PARTS = ("body", "orelse", "finalbody", "handlers", "cases")
 
@@ -34,7 +35,8 @@ def without_deep_statements(tree: ast.Module, text: str) -> str:
     """
     if len(text) < _LONG:
         return text
-    deep = [node for node in tree.body if _is_deep(node)]
+    starts = line_starts(text)
+    deep = [node for node in tree.body if _is_deep(node, starts)]
     if not deep:
         return text
     lines = lines_of(text)
@@ -45,24 +47,28 @@ def without_deep_statements(tree: ast.Module, text: str) -> str:
     return "".join(lines)
 
 
-def _is_deep(statement: ast.stmt) -> bool:
-    """Whether a statement, or one in it, is nested too deeply. Only long lines of code are looked into."""
-    stack: list[tuple[ast.AST, int]] = [(statement, 1)]
-    while stack:
-        node, depth = stack.pop()
-        if depth > MAX_DEPTH:
-            return True
-        inner: list[ast.AST] = []
-        for name in _parts_of(node):
-            inner.extend(getattr(node, name))
-        stack.extend([(part, depth + 1) for part in inner])
-        if not inner and _length(node) > _LONG and _depth([node]) > MAX_DEPTH:
-            return True
-        if inner and _length(node, until=inner[0]) > _LONG:
-            header = [one for one in ast.iter_child_nodes(node) if one not in inner]
+def _is_deep(statement: ast.stmt, starts: list[int]) -> bool:
+    """Whether a statement, or one in it, is nested too deeply. Only long statements are looked into."""
+    level: list[Any] = [statement]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for node in level:
+            if not _is_long(node, node, starts):
+                continue
+            inner = [one for name in _parts_of(node) for one in getattr(node, name)]
+            if not inner:
+                header = [node]
+            elif _is_long(node, inner[0], starts):
+                header = [one for one in ast.iter_child_nodes(node) if one not in inner]
+            else:
+                header = []
             if _depth(header) > MAX_DEPTH:
                 return True
-    return False
+            below += inner
+        if not below:
+            return False
+        level = below
+    return True
 
 
 _KNOWN_PARTS: dict[type, tuple[str, ...]] = {ast.Lambda: (), ast.IfExp: ()}  # their `body` is an expression
@@ -76,14 +82,18 @@ def _parts_of(node: ast.AST) -> tuple[str, ...]:
     return known
 
 
-def _length(node: ast.AST, until: ast.AST | None = None) -> int:
-    """At least how many bytes a statement, or its header, can have: lines count for a hundred."""
-    start, column = getattr(node, "lineno", 0), getattr(node, "col_offset", 0)
-    if until is not None:
-        end, end_column = getattr(until, "lineno", start), getattr(until, "col_offset", 0)
-    else:
-        end, end_column = getattr(node, "end_lineno", start), getattr(node, "end_col_offset", 0)
-    return (end - start) * 100 + max(0, end_column - column)
+def _is_long(node: ast.AST, last: ast.AST, starts: list[int]) -> bool:
+    """Whether there are so many characters from where a node begins to where another, or itself, ends.
+
+    Columns are in bytes, and where it begins its line is not looked at: it may seem longer than it is. A
+    `match_case` has no place, and is taken for long.
+    """
+    if isinstance(node, ast.match_case) or isinstance(last, ast.match_case):
+        return True
+    line, end, column = node.lineno, last.end_lineno, last.end_col_offset  # type: ignore[attr-defined]
+    if line == end:
+        return bool(column > _LONG)
+    return bool(starts[end - 1] + column - starts[line - 1] > _LONG)
 
 
 def _depth(nodes: list[ast.AST]) -> int:

@@ -40,13 +40,27 @@ def lint_source(
         The findings, sorted by line, column and code. A text that does not parse is one finding, AG001.
     """
     config = config or LintConfig()
-    text = decode(source, path) if isinstance(source, bytes) else source
+    if isinstance(source, bytes):
+        return lint_bytes(source, path, config)
+    return lint_text(source.removeprefix("\ufeff"), path, config)
+
+
+def lint_bytes(data: bytes, path: str, config: LintConfig, *, may_matter: bool = False) -> list[Finding]:
+    """Lint the content of a file.
+
+    Args:
+        data: The content.
+        path: What findings give as their path.
+        config: What to report.
+        may_matter: Whether `triage.may_matter` was asked before, and said yes.
+    """
+    text = decode(data, path)
     if isinstance(text, Finding):
         return _select([text], config)
-    return lint_text(text.removeprefix("\ufeff"), path, config)
+    return lint_text(text.removeprefix("\ufeff"), path, config, may_matter=may_matter)
 
 
-def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
+def lint_text(text: str, path: str, config: LintConfig, *, may_matter: bool = False) -> list[Finding]:
     """Lint decoded text."""
     tree = parse(text, path)
     if isinstance(tree, Finding):
@@ -54,9 +68,10 @@ def lint_text(text: str, path: str, config: LintConfig) -> list[Finding]:
     data = text.encode("utf-8", errors="surrogatepass")
     findings: list[Finding] = []
     wrappers = [name for name, _ in config.extra_wrappers]
-    if triage.may_matter(data, wrappers) and triage.is_candidate(
-        tree, data, wrappers, every_lock="AG206" in selected_codes(config)
-    ):
+    every_lock = "AG206" in selected_codes(config)
+    if not may_matter:
+        may_matter = triage.may_matter(data, wrappers, every_lock=every_lock)
+    if may_matter and triage.is_candidate(tree, data, wrappers, every_lock=every_lock):
         findings = _decide(tree, text, path, config)
     if findings or "agraph:" in text:
         findings = _suppress(findings, text, path, config)

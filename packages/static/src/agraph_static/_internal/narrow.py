@@ -12,10 +12,12 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
+from agraph_static._internal.lines import lines_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from agraph_static._internal.model import Finding
+    from agraph_static._internal.model import Finding, Span
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _DATA = (ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Set, ast.UnaryOp, ast.USub, ast.Load)
@@ -23,13 +25,6 @@ _BIG = 500_000
 """Characters from which on it pays to look for tables."""
 
 _ATTRIBUTE = re.compile(r"\.\s*([A-Za-z_]\w*)")
-
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$")
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines of a source text, with their ends, as Python's tokenizer counts them."""
-    return _LINE.findall(text)
 
 
 def narrowed(tree: ast.Module, text: str, findings: Iterable[Finding]) -> str:
@@ -44,13 +39,9 @@ def narrowed(tree: ast.Module, text: str, findings: Iterable[Finding]) -> str:
         A text with the same lines, whose other parts begin at the same characters and bytes.
     """
     lines = lines_of(text)
-    wanted = {
-        line
-        for one in findings
-        for span in (one.span, *(other.span for other in one.related))
-        for line in range(span.line, span.end_line + 1)
-    }
-    names = {name for line in wanted for name in _ATTRIBUTE.findall(lines[line - 1])}
+    spans = [(one.span, *(other.span for other in one.related)) for one in findings]
+    wanted = {line for each in spans for span in each for line in range(span.line, span.end_line + 1)}
+    names = set().union(*(_shared_names(lines, each) for each in spans))
     wanted.update(_edited(lines, findings))
     unused = list(_unused(tree.body, wanted))
     for owner in tree.body:
@@ -58,26 +49,34 @@ def narrowed(tree: ast.Module, text: str, findings: Iterable[Finding]) -> str:
             methods = [
                 one
                 for one in _unused(owner.body, wanted)
-                if names.isdisjoint(
-                    _ATTRIBUTE.findall("".join(lines[number - 1] for number in _numbers(one)))
-                )
+                if names.isdisjoint(_ATTRIBUTE.findall("".join(lines[one.start - 1 : one.stop - 1])))
             ]
             if len(methods) < len(owner.body):
                 unused.extend(methods)
     for one in unused:
-        for number in _numbers(one):
+        for number in one:
             lines[number - 1] = _blank(lines[number - 1])
     return "".join(lines)
 
 
-def _unused(body: list[ast.stmt], wanted: set[int]) -> Iterator[ast.stmt]:
-    """The functions and classes that hold no line that is wanted, or that another statement shares."""
+def _shared_names(lines: list[str], spans: Iterable[Span]) -> set[str]:
+    """The attributes that a finding is about: those that more than one of its places names, or else all."""
+    named = [set(_ATTRIBUTE.findall("".join(lines[one.line - 1 : one.end_line]))) for one in spans]
+    every = set().union(*named)
+    return {name for name in every if sum(name in one for one in named) > 1} or every
+
+
+def _unused(body: list[ast.stmt], wanted: set[int]) -> Iterator[range]:
+    """The lines of functions and classes that hold none that is wanted, or that another statement shares.
+
+    With the comments before them, which would belong to the statement before.
+    """
     taken = [_numbers(node) for node in body]
     for index, node in enumerate(body):
         shared = index > 0 and taken[index - 1].stop > taken[index].start
         shared = shared or (index + 1 < len(taken) and taken[index + 1].start < taken[index].stop)
         if not shared and isinstance(node, _DEFINITIONS) and wanted.isdisjoint(taken[index]):
-            yield node
+            yield range(taken[index - 1].stop if index else taken[index].start, taken[index].stop)
 
 
 def _numbers(node: ast.stmt) -> range:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FIELDS: dict[type, tuple[str, ...]] = {ast.Constant: (), ast.Name: ()}
+_LEAVES = frozenset({ast.Constant, ast.Name})
+_FIELDS: dict[type, tuple[str, ...]] = dict.fromkeys(_LEAVES, ())
 _NO_NODES = frozenset(
-    {"ctx", "op", "ops", "attr", "arg", "name", "names", "module", "type_comment", "kind", "conversion"}
-)
-"""Fields that hold text, operators or imported names."""
+    {
+        "ctx", "op", "ops", "attr", "arg", "name", "names", "module", "type_comment", "kind", "conversion",
+        "level", "simple", "is_async", "is_lazy", "asname", "kwd_attrs", "rest", "tag", "str", "type_ignores",
+    }
+)  # fmt: skip
+"""Fields that hold text, numbers, operators or imported names; all others hold nodes."""
 
 NO_NAMES = frozenset({"self", "cls", "loop", "hass", "asyncio", "None"})
 """Names that say nothing about what is meant."""
@@ -26,9 +30,9 @@ def below(node: ast.AST) -> list[Any]:
     found: list[Any] = []
     for name in names:
         value = getattr(node, name, None)
-        if isinstance(value, list):
-            found.extend(one for one in value if isinstance(one, ast.AST))
-        elif isinstance(value, ast.AST):
+        if type(value) is list:
+            found += [one for one in value if one is not None] if None in value else value
+        elif value is not None:
             found.append(value)
     return found
 
@@ -37,7 +41,8 @@ def walk(node: ast.AST) -> list[Any]:
     """A node and all nodes below it, in no order that matters."""
     found = [node]
     for one in found:
-        found.extend(below(one))
+        if type(one) not in _LEAVES:
+            found += below(one)
     return found
 
 
@@ -47,8 +52,19 @@ def code_of(function: ast.AST) -> Iterator[tuple[Any, bool]]:
     while stack:
         one, own = stack.pop()
         yield one, own
-        own = own and not isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-        stack.extend((inner, own) for inner in below(one))
+        if type(one) not in _LEAVES:
+            own = own and not isinstance(one, _FUNCTIONS)
+            stack.extend([(inner, own) for inner in below(one)])
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def defaults(function: ast.AST) -> list[ast.expr]:
+    """What the parameters of a function are if they are not given; nothing for other nodes."""
+    if not isinstance(function, _FUNCTIONS):
+        return []
+    return [one for one in (*function.args.defaults, *function.args.kw_defaults) if one is not None]
 
 
 def last_name(node: ast.AST) -> str:
@@ -63,3 +79,53 @@ def mentioned(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Name):
         return {node.id}
     return {name for one in walk(node) if (name := last_name(one))}
+
+
+def own_names(node: ast.AST) -> set[str]:
+    """The names an expression holds that can be functions of the file."""
+    return {name for one in walk(node) if (name := own_name(one))}
+
+
+def own_name(node: ast.AST) -> str:
+    """The name of a function of the file, as the rules look it up; empty when the node is none.
+
+    That is a plain name, an attribute of `self`, `cls`, `super()` or a class, or an attribute of something
+    else when it is of more than one word, or private.
+    """
+    if isinstance(node, ast.Attribute) and not (_is_distinct(node.attr) or _is_owner(node.value)):
+        return ""
+    return last_name(node)
+
+
+def _is_distinct(name: str) -> bool:
+    return name.startswith("_") or "_" in name.strip("_")
+
+
+def _is_owner(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in ("self", "cls") or node.id[:1].isupper()
+    return isinstance(node, ast.Call) and last_name(node.func) == "super"
+
+
+def hands_parameter_to(function: ast.AST, names: set[str]) -> bool:
+    """Whether a function hands one of its parameters to a function of one of these names."""
+    arguments = getattr(function, "args", None)
+    given = {one.arg for one in walk(arguments) if isinstance(one, ast.arg)} if arguments else set()
+    return any(
+        isinstance(one, ast.Call)
+        and last_name(one.func) in names
+        and any(isinstance(argument, ast.Name) and argument.id in given for argument in one.args)
+        for one in walk(function)
+    )
+
+
+def is_taken_up(node: ast.AST) -> bool:
+    """`event.clear()`, or `flag = True`."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) == "clear" and not node.args
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value is True
+
+
+def unsubscripted(node: ast.expr) -> ast.expr:
+    """`make` of `make[int]`."""
+    return node.value if isinstance(node, ast.Subscript) else node

@@ -6,9 +6,9 @@ import gc
 import os
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from agraph_static._internal.engine import lint_source
+from agraph_static._internal.engine import lint_bytes
 from agraph_static._internal.model import FileError, Finding
 from agraph_static._internal.source import without_collection
 
@@ -25,9 +25,26 @@ POOL_BYTES = 1_000_000
 _CHUNK_BYTES = 150_000
 _MOST_JOBS = 16
 
+_NEEDED = ("skeleton", "context", "bridges", "flights", "reused", "spawns", "edges", "locks", "itself")
+"""Modules that the rules need, and libcst with them."""
+
 _DIED = "leave it out with `exclude`, and report it as a bug in agraph"
 
 Outcome = tuple[str, list[Finding] | FileError]
+
+
+class Job(NamedTuple):
+    """A file to lint.
+
+    Attributes:
+        file: Its path.
+        size: Its length in bytes.
+        may_matter: Whether its bytes passed the triage's test: then they need not take it again.
+    """
+
+    file: str
+    size: int
+    may_matter: bool = False
 
 
 class Pool:
@@ -43,21 +60,16 @@ class Pool:
         self._config = config
         self._jobs = min(os.cpu_count() or 1, _MOST_JOBS) if jobs is None else jobs
         self._least = POOL_BYTES if jobs is None else 0
-        self._waiting: list[tuple[str, int]] = []
+        self._waiting: list[Job] = []
         self._bytes = 0
         self._executor: ProcessPoolExecutor | None = None
-        self._running: list[tuple[Future[list[Outcome]], list[str]]] = []
-        self._left: list[str] = []
+        self._running: list[tuple[Future[list[Outcome]], list[Job]]] = []
+        self._left: list[Job] = []
 
-    def add(self, file: str, size: int) -> None:
-        """Take a file.
-
-        Args:
-            file: Its path.
-            size: Its length in bytes. Big files are best given first.
-        """
-        self._waiting.append((file, size))
-        self._bytes += size
+    def add(self, job: Job) -> None:
+        """Take a file. Big files are best given first."""
+        self._waiting.append(job)
+        self._bytes += job.size
         if self._jobs > 1 and self._bytes > (_CHUNK_BYTES if self._executor is not None else self._least):
             self._submit()
 
@@ -69,18 +81,18 @@ class Pool:
             fixed.
         """
         if self._executor is None:
-            for files in _chunks(self._waiting):
-                yield from _lint_chunk(files, self._config)
+            for jobs in _chunks(self._waiting):
+                yield from _lint_chunk(jobs, self._config)
             return
         from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - imported when first needed
 
         if self._waiting:
             self._submit()
-        for one, files in self._running:
+        for one, jobs in self._running:
             try:
                 yield from one.result()
             except BrokenExecutor:  # one process died, and with it all that was not done
-                self._left.extend(files)
+                self._left.extend(jobs)
         self._executor.shutdown()
         yield from _one_by_one(self._left, self._config)
 
@@ -96,61 +108,62 @@ class Pool:
         )
 
         if self._executor is None:
-            import_module(
-                "agraph_static._internal.skeleton"
-            )  # and libcst, once for all processes that are forked
+            with without_collection():  # once for all processes that are forked
+                for name in _NEEDED:
+                    import_module(f"agraph_static._internal.{name}")
             self._executor = ProcessPoolExecutor(self._jobs, mp_context=_context(), initializer=gc.freeze)
-        for files in _chunks(self._waiting):
+        for jobs in _chunks(self._waiting):
             try:
-                self._running.append((self._executor.submit(_lint_chunk, files, self._config), files))
+                self._running.append((self._executor.submit(_lint_chunk, jobs, self._config), jobs))
             except BrokenExecutor:
-                self._left.extend(files)
+                self._left.extend(jobs)
         self._waiting, self._bytes = [], 0
 
 
-def lint_file(file: str, config: LintConfig) -> Outcome:
+def lint_file(job: Job, config: LintConfig) -> Outcome:
     """Read and lint one file."""
+    file = job.file
     try:
-        with open(file, "rb") as opened:  # noqa: PTH123 - as discover.py does
+        with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - as discover.py does
             data = opened.read()
     except OSError as error:
         return file, FileError(file, f"cannot read the file: {error.strerror or error}")
-    return file, lint_source(data, file, config)
+    return file, lint_bytes(data, file, config, may_matter=job.may_matter)
 
 
-def _one_by_one(files: list[str], config: LintConfig) -> Iterator[Outcome]:
+def _one_by_one(jobs: list[Job], config: LintConfig) -> Iterator[Outcome]:
     """Lint the files that were left when a process died. The one that kills its process is an error."""
     from concurrent.futures import (  # noqa: PLC0415 - imported when first needed
         BrokenExecutor,
         ProcessPoolExecutor,
     )
 
-    while files:
+    while jobs:
         with ProcessPoolExecutor(1, mp_context=_context()) as executor:
-            while files:
-                file = files.pop()
+            while jobs:
+                job = jobs.pop()
                 try:
-                    outcome = executor.submit(lint_file, file, config).result()
+                    outcome = executor.submit(lint_file, job, config).result()
                 except BrokenExecutor:
-                    yield file, FileError(file, "the process that linted it died", _DIED)
+                    yield job.file, FileError(job.file, "the process that linted it died", _DIED)
                     break
                 yield outcome
 
 
-def _lint_chunk(files: list[str], config: LintConfig) -> list[Outcome]:
+def _lint_chunk(jobs: list[Job], config: LintConfig) -> list[Outcome]:
     with without_collection():  # what is looked at leaves no garbage behind, see Context.close
-        return [lint_file(file, config) for file in files]
+        return [lint_file(job, config) for job in jobs]
 
 
-def _chunks(files: list[tuple[str, int]]) -> list[list[str]]:
-    chunks: list[list[str]] = []
+def _chunks(jobs: list[Job]) -> list[list[Job]]:
+    chunks: list[list[Job]] = []
     size = _CHUNK_BYTES
-    for file, length in files:
+    for job in jobs:
         if size >= _CHUNK_BYTES:
             chunks.append([])
             size = 0
-        chunks[-1].append(file)
-        size += length
+        chunks[-1].append(job)
+        size += job.size
     return chunks
 
 

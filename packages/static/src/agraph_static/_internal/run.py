@@ -10,7 +10,8 @@ from agraph_static._internal.config import LintConfig
 from agraph_static._internal.discover import discover
 from agraph_static._internal.engine import sort_key
 from agraph_static._internal.model import FileError, Finding, LintResult
-from agraph_static._internal.pool import Pool
+from agraph_static._internal.pool import Job, Pool
+from agraph_static._internal.registry import selected_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,8 +118,11 @@ class _Run:
             known = self.cache.same_content(file, self.versions[file])
         if known is not None:
             self.findings.extend(known)
-        elif named or triage.may_matter(data, self.wrappers) or b"agraph:" in data:
-            pool.add(file, len(data))
+            return
+        every_lock = "AG206" in selected_codes(self.config)
+        may_matter = triage.may_matter(data, self.wrappers, every_lock=every_lock)
+        if named or may_matter or b"agraph:" in data:
+            pool.add(Job(file, len(data), may_matter))
         else:
             self.others.append((file, len(data)))
 
@@ -132,7 +136,7 @@ class _Run:
 
     def _read(self, file: str) -> bytes | None:
         try:
-            with open(file, "rb") as opened:  # noqa: PTH123 - as discover.py does
+            with open(file, "rb", buffering=0) as opened:  # noqa: PTH123 - as discover.py does
                 return opened.read()
         except OSError as error:
             self.errors.append(FileError(file, f"cannot read the file: {error.strerror or error}"))
@@ -150,7 +154,7 @@ class _Run:
                     self._remember(file, None)
             others = []
         for file, size in others:
-            pool.add(file, size)
+            pool.add(Job(file, size))
         for file, result in pool.outcomes():
             if isinstance(result, FileError):
                 self.errors.append(result)

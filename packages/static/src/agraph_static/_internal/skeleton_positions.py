@@ -6,8 +6,8 @@ import ast
 import bisect
 from typing import TYPE_CHECKING, Any
 
+from agraph_static._internal.lines import line_starts
 from agraph_static._internal.model import Span
-from agraph_static._internal.tree import line_starts
 
 if TYPE_CHECKING:
     import libcst as cst

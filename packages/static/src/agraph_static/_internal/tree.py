@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import libcst as cst
 from libcst._nodes.internal import CodegenState
 
+from agraph_static._internal.lines import line_starts
 from agraph_static._internal.model import Span
 
 if TYPE_CHECKING:
@@ -256,20 +257,3 @@ def _count(node: cst.CSTNode, name: str) -> int:
     """The number of parentheses around an expression; on a `with` statement they are something else."""
     value = getattr(node, name, ())
     return len(value) if isinstance(value, (list, tuple)) else 0
-
-
-def line_starts(text: str) -> list[int]:
-    """Offset of the first character of each line. Lines end as Python's tokenizer ends them."""
-    starts = [0]
-    position = 0
-    if "\r" not in text:
-        while (position := text.find("\n", position) + 1) > 0:
-            starts.append(position)
-        return starts
-    length = len(text)
-    while position < length:
-        character = text[position]
-        position += 1
-        if character == "\n" or (character == "\r" and text[position : position + 1] != "\n"):
-            starts.append(position)
-    return starts

@@ -13,9 +13,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
-from agraph_static._internal.lock_triage import makes_locks, nests_locks, takes_locks
-from agraph_static._internal.nodes import NO_NAMES, code_of, last_name, mentioned, walk
-from agraph_static._internal.units import ROUNDS, Closure, Unit, any_in, closure, present, reach, units
+from agraph_static._internal.lock_triage import nests_locks, takes_enough_locks, takes_locks
+from agraph_static._internal.nodes import (
+    NO_NAMES,
+    code_of,
+    hands_parameter_to,
+    is_taken_up,
+    last_name,
+    mentioned,
+    own_names,
+    unsubscripted,
+    walk,
+)
+from agraph_static._internal.units import ROUNDS, Closure, Unit, Units, any_in, closure, present, reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,16 +33,13 @@ if TYPE_CHECKING:
 _REGISTER = (b"add_done_callback", b"add_future")
 _CHAIN = (b"chain_future",)
 _MAKE = (b"create_future", b"Future(", b"Future[")
-_SPAWN = tuple(name.encode() for name in sorted(words.TASK_METHODS))
-_COMPLETE = (
-    b"set_result",
-    b"set_exception",
-    b"chain_future",
-    b"set_exc_info",
-    b"unless_",
-    b"_copy_future_state",
-    b" notify(",
+_SPAWN = tuple(
+    # with one that is a part of others, the others need not be looked for
+    name.encode()
+    for name in sorted(words.TASK_METHODS, key=len)
+    if not any(other in name for other in words.TASK_METHODS - {name})
 )
+_COMPLETE = (b"set_result", b"set_exc", b"unless_", b" notify(", b"chain_future", b"_copy_future_state")
 _WAKES: dict[str, tuple[bytes, ...]] = {
     # what is woken -> how
     "event": (b".set()", b".set,", b".set)"),
@@ -48,30 +55,33 @@ _SUSPEND = (b"await", b"async with", b"async for")
 _COROUTINES = (b"await", b"async ", b"coroutine", b"Future", b"future(", b"add_done_callback")
 
 
-def may_matter(data: bytes, wrappers: Iterable[str] = ()) -> bool:
+def may_matter(data: bytes, wrappers: Iterable[str] = (), *, every_lock: bool = False) -> bool:
     """Whether a file can hold a finding, judged by its bytes.
 
     Args:
         data: The file.
         wrappers: Configured helper functions, any of whose names also lets a file through.
+        every_lock: Let every file through that takes an asyncio lock, not only one that takes two.
     """
     if any_in([name.rpartition(".")[2].encode() for name in wrappers], data):
         return any_in(_COROUTINES, data)
-    return _says_enough(data) and _makes_enough(data)
+    return _says_enough(data) and _makes_enough(data, every_lock=every_lock)
 
 
 def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the other reads best
     """The fast part of the test, which most files fail."""
     if not any_in(_COROUTINES, data):
         return False
-    if any_in(_COMPLETE, data) and (any_in(_MAKE, data) or any_in(_SPAWN, data)):
+    future = b"_future" in data  # a part of several words
+    complete = any_in(_COMPLETE if future else _COMPLETE[:4], data)
+    if complete and (any_in(_MAKE, data) or any_in(_SPAWN, data)):
         return True
-    if any_in(_REGISTER, data) and (any_in(_COMPLETE, data) or any_in(_WAKE, data)):
+    if any_in(_REGISTER if future else _REGISTER[:1], data) and (complete or any_in(_WAKE, data)):
         return True
     if (
         (b"Event" in data and b".set()" in data and b".wait(" in data and b"await" in data)
-        or any_in(_CHAIN, data)
-        or any_in(_EDGES, data)
+        or (future and any_in(_CHAIN, data))
+        or (b"_awaited_by" in data and any_in(_EDGES, data))
     ):
         return True
     if takes_locks(data):
@@ -81,7 +91,7 @@ def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the
     return (b"all_tasks" in data or b"current_task" in data) and b"await" in data and _awaits_itself(data)
 
 
-def _makes_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the other reads best
+def _makes_enough(data: bytes, *, every_lock: bool) -> bool:  # noqa: PLR0911 - one question after the other reads best
     """What `reasons` asks of a file before it asks what its functions hold."""
     if any_in((*_EDGES, *_CHAIN), data) or (b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data)):
         return True
@@ -96,7 +106,7 @@ def _makes_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after th
         return True
     if (event or complete) and any_in(_SPAWN, data):
         return True
-    if makes_locks(data) and takes_locks(data):
+    if takes_locks(data) and takes_enough_locks(data, 1 if every_lock else 2):
         return True
     return (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data)
 
@@ -123,20 +133,20 @@ def reasons(tree: ast.Module, data: bytes, wrappers: Iterable[str] = ()) -> list
         return ["edges"]
     if b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data):
         return ["blocking"]
-    found = units(tree, data)
+    found = Units(tree, data)
     if any_in(_CHAIN, data):
         return ["chain"]
     kinds = _kinds_made(data)
-    if any_in(_REGISTER, data) and _has_bridge(found, data, kinds):
+    if any_in(_REGISTER, data) and _has_bridge(found, kinds):
         return ["bridge"]
-    complete = closure(found, data, _COMPLETE, rounds=0)
+    complete = closure(found, _COMPLETE, rounds=0)
     if _has_flight(found, complete, data, kinds):
         return ["flight"]
     if _has_spawn(found, complete, data, kinds) or _has_pair(data, found, kinds):
         return ["spawn"]
     if (b"all_tasks" in data or b"current_task" in data) and _awaits_itself(data) and _awaits_own(tree):
         return ["itself"]
-    return ["locks"] if takes_locks(data) and nests_locks(found, data) else []
+    return ["locks"] if takes_locks(data) and nests_locks(found) else []
 
 
 def _awaits_itself(data: bytes) -> bool:
@@ -218,7 +228,7 @@ def _owners(name: bytes, data: bytes) -> Iterator[bytes]:
 
 _LAST_WORD = re.compile(rb"(?<!\w)\w+\Z")
 _PRIMITIVES = {name.rpartition(".")[2].encode(): kind for name, kind in words.PRIMITIVES.items()}
-_IMPORT = re.compile(rb"import\b(?:\s*\((?:[^)#]|#[^\n]*)*|(?:[^\n\\]|\\\r?\n)*)")
+_IMPORT = re.compile(rb"import\b(?:\s*\([^)#]*(?:#[^\n]*[^)#]*)*|[^\n\\]*(?:\\\r?\n[^\n\\]*)*)")
 _ALIAS = re.compile(rb"\b(?:asyncio|locks|queues)\s+as\s+(\w+)")
 _EVENT = re.compile(rb"\bEvent\b")
 _IMPORTED = re.compile(rb"\b(?:asyncio|locks|queues)\s+import\b([^;]*)")
@@ -232,33 +242,19 @@ def _imports(data: bytes) -> Iterator[bytes]:
             yield statement
 
 
-def _has_bridge(found: list[Unit], data: bytes, kinds: frozenset[str]) -> bool:
+def _has_bridge(found: Units, kinds: frozenset[str]) -> bool:
     woken = kinds | {"semaphore"} if "lock" in kinds else kinds
     keys = [key for kind, ways in _WAKES.items() if kind in woken for key in ways]
-    wake = closure(found, data, (*_COMPLETE, *keys))
+    wake = closure(found, (*_COMPLETE, *keys))
     names = _COMPLETE_NAMES.union(name for name, kind in words.HOPS.items() if kind in woken)
-    for unit in found:
-        if not any_in(_REGISTER, unit.text):
-            continue
+    for unit in found.having(_REGISTER):
         if wake.reaches(unit) and _registers(unit.node, wake, names):
             return True
-        if unit.name and _registers_given(unit.node):
-            giving = [one for one in found if one is not unit and one.names_any({unit.name})]
-            if any(map(wake.reaches, giving)):
+        if unit.name and hands_parameter_to(unit.node, _REGISTER_NAMES):
+            giving = (one for one in found.having((unit.name,)) if one is not unit)
+            if any(one.names_any({unit.name}) and wake.reaches(one) for one in giving):
                 return True
     return False
-
-
-def _registers_given(node: ast.AST) -> bool:
-    """Whether a function registers a callback that it is given."""
-    arguments = getattr(node, "args", None)
-    given = {one.arg for one in walk(arguments) if isinstance(one, ast.arg)} if arguments else set()
-    return any(
-        isinstance(one, ast.Call)
-        and last_name(one.func) in _REGISTER_NAMES
-        and any(isinstance(argument, ast.Name) and argument.id in given for argument in one.args)
-        for one in walk(node)
-    )
 
 
 def _registers(node: ast.AST, wake: Closure, names: frozenset[str]) -> bool:
@@ -273,9 +269,12 @@ def _registers(node: ast.AST, wake: Closure, names: frozenset[str]) -> bool:
                 assigned.setdefault(last_name(target), []).append(one.value)
     seen: set[str] = set()
     while callbacks:
-        for one in walk(callbacks.pop()):
+        callback = callbacks.pop()
+        if any(name.encode() in wake.names for name in own_names(callback)):
+            return True
+        for one in walk(callback):
             name = last_name(one)
-            if name in names or name.encode() in wake.names:
+            if name in names:
                 return True
             if name and name not in seen:
                 seen.add(name)
@@ -293,16 +292,16 @@ _COMPLETE_NAMES = frozenset(
 _WAKE_NAMES = _COMPLETE_NAMES | words.HOPS.keys()
 
 
-def _has_flight(found: list[Unit], near: Closure, data: bytes, kinds: frozenset[str]) -> bool:
+def _has_flight(found: Units, near: Closure, data: bytes, kinds: frozenset[str]) -> bool:
     make = present(_MAKE, data)
     events = "event" in kinds
     if not make and not events:
         return False
     texts: dict[bytes, bytes] = {}
-    for unit in found:
+    for unit in found.all:
         if unit.name in near.names:
             texts[unit.name] = texts.get(unit.name, b"") + unit.text
-    for unit in found:
+    for unit in found.having((*near.direct, *near.names, *((b".set()",) if events else ()))):
         if not unit.is_async or not any_in(_SUSPEND, unit.text):
             continue
         future = any_in(make, unit.text) and near.reaches(unit)
@@ -324,7 +323,7 @@ def _takes_up(unit: Unit, near: Closure, *, events: bool) -> bool:
         return False
     nodes = [one for one, own in code_of(unit.node) if own]
     taken = event or raised
-    starts = [_place(one) for one in nodes if (taken and _is_taken_up(one)) or (begun and _begins(one))]
+    starts = [_place(one) for one in nodes if (taken and is_taken_up(one)) or (begun and _begins(one))]
     first = min(starts, default=None)
     waits = [_place(one) for one in nodes if isinstance(one, (ast.Await, ast.AsyncWith, ast.AsyncFor))]
     waited = min((one for one in waits if first is not None and one > first), default=None)
@@ -332,13 +331,6 @@ def _takes_up(unit: Unit, near: Closure, *, events: bool) -> bool:
     return waited is not None and any(
         isinstance(one, ast.Call) and _place(one) > waited and last_name(one.func) in names for one in nodes
     )
-
-
-def _is_taken_up(node: ast.AST) -> bool:
-    """`event.clear()`, or `flag = True`."""
-    if isinstance(node, ast.Call):
-        return last_name(node.func) == "clear" and not node.args
-    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value is True
 
 
 def _begins(node: ast.AST) -> bool:
@@ -409,7 +401,7 @@ class _Flow:
     def _assigned(self, value: ast.expr, written: set[str], *, own: bool) -> None:
         self.flows.append((mentioned(value), written))
         for item in _items(value):
-            if isinstance(item, ast.Call) and last_name(_unsubscripted(item.func)) in _MAKER_NAMES:
+            if isinstance(item, ast.Call) and last_name(unsubscripted(item.func)) in _MAKER_NAMES:
                 self.names |= written
                 if own:
                     self.made = min(self.made or _place(item), _place(item))
@@ -434,26 +426,51 @@ def _may_complete(call: ast.Call, names: set[str], near: dict[bytes, bytes]) -> 
     return bool(set().union(*map(mentioned, call.args)) & names) or any(one.encode() in text for one in names)
 
 
-def _unsubscripted(node: ast.expr) -> ast.expr:
-    return node.value if isinstance(node, ast.Subscript) else node
-
-
 _MAKER_NAMES = words.FUTURE_METHODS | {"Future", "Event", "_GatheringFuture"}
 
 
-def _has_spawn(found: list[Unit], complete: Closure, data: bytes, kinds: frozenset[str]) -> bool:
+def _has_spawn(found: Units, complete: Closure, data: bytes, kinds: frozenset[str]) -> bool:
     """Whether a task may be started that completes a future or sets an event, itself or by what it calls."""
     spawn = present(_SPAWN, data)
     if not spawn:
         return False
     names = reach(found, set(complete.names), ROUNDS)
     if "event" in kinds and b".wait(" in data:
-        names |= closure(found, data, _WAKES["event"]).names
-    spawned = {unit.name for unit in found if unit.is_async and unit.name in names}
-    return bool(spawned) and any(any_in(spawn, unit.text) and unit.names_any(spawned) for unit in found)
+        names |= closure(found, _WAKES["event"]).names
+    spawned = {unit.name for unit in found.all if unit.is_async and unit.name in names}
+    starters = [unit for unit in found.having(spawn) if unit.names_any(spawned)]
+    bodies = {name.decode() for name in spawned}
+    return any(_spawns(unit.node, bodies, found.all[0].node) for unit in starters if unit.name != b"__del__")
 
 
-def _has_pair(data: bytes, found: list[Unit], kinds: frozenset[str]) -> bool:
+def _spawns(node: ast.AST, bodies: set[str], tree: ast.AST) -> bool:
+    """Whether a call that may make a task is given one of these coroutines, or a variable for it."""
+    given: set[str] = set()
+    for one in walk(node):
+        name = last_name(one.func) if isinstance(one, ast.Call) else ""
+        spawner = name in _SPAWNERS or name.startswith("create_task_")
+        if isinstance(one, ast.Call) and (spawner or _is_scheduled(one)):
+            for argument in (*one.args, *(keyword.value for keyword in one.keywords)):
+                given |= own_names(argument)
+    if given & bodies:
+        return True
+    return bool(given) and any(
+        given & mentioned(target) and own_names(one.value) & bodies
+        for one in walk(tree)
+        if isinstance(one, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and one.value is not None
+        for target in _targets(one)
+    )
+
+
+def _is_scheduled(call: ast.Call) -> bool:
+    """`loop.call_soon(loop.create_task, work())`."""
+    return any(last_name(one) in _SPAWNERS for one in call.args)
+
+
+_SPAWNERS = words.TASK_METHODS | {name.rpartition(".")[2] for name in words.TASK_FUNCTIONS}
+
+
+def _has_pair(data: bytes, found: Units, kinds: frozenset[str]) -> bool:
     """Whether a function may start a task and wait for what that task completes or sets."""
     made = any_in(_MAKE, data)
     event = "event" in kinds and any_in(_WAKES["event"], data)
@@ -462,14 +479,13 @@ def _has_pair(data: bytes, found: list[Unit], kinds: frozenset[str]) -> bool:
     spawn = present(_SPAWN, data)
     if not spawn:
         return False
-    wake = closure(found, data, (*(_COMPLETE if made else ()), *(_WAKES["event"] if event else ())))
-    spawned = {unit.name for unit in found if unit.is_async and unit.name in wake.names}
+    wake = closure(found, (*(_COMPLETE if made else ()), *(_WAKES["event"] if event else ())))
+    spawned = {unit.name for unit in found.all if unit.is_async and unit.name in wake.names}
     return bool(spawned) and any(
         any_in(_HANDS_ON, unit.text)
-        and any_in(spawn, unit.text)
         and unit.names_any(spawned)
         and _starts(unit, {name.decode() for name in spawned})
-        for unit in found
+        for unit in found.having(spawn)
     )
 
 

@@ -6,6 +6,8 @@ A function's text is searched for byte strings, which is many times faster than 
 from __future__ import annotations
 
 import ast
+import bisect
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,6 +39,8 @@ class Unit:
     is_async: bool
     text: bytes
     node: ast.AST
+    start: int
+    end: int
     _names: frozenset[bytes] | None = None
 
     @property
@@ -65,27 +69,129 @@ class Unit:
 _PATHS = re.compile(rb"(?<![\w.])(?<!def )([A-Za-z_]\w*)(?:\(\))?(?:\s*\.\s*(\w+))?")
 _PRIVATE = re.compile(rb"\.\s*(_\w+)")
 _OWN = frozenset({b"self", b"cls", b"super"})
+_HANDS_ON = b"call_soon"
 
 
-def units(tree: ast.Module, data: bytes) -> list[Unit]:
-    """Every function of a file. Statements outside functions are one more, without a name.
+class Units:
+    """The functions of a file, in order. The first stands for the statements outside functions."""
 
-    Args:
-        tree: The standard parser's tree of the file.
-        data: The file in UTF-8, as parsed.
-    """
+    def __init__(self, tree: ast.Module, data: bytes) -> None:
+        """Find them.
+
+        Args:
+            tree: The standard parser's tree of the file.
+            data: The file in UTF-8, as parsed.
+        """
+        self.data = data
+        self.all: list[Unit] = _units(tree, data)
+        self._starts = [unit.start for unit in self.all]
+        self._around: list[int] = []  # the function that each stands in; 0 for none
+        open_ones = [0]
+        for number, unit in enumerate(self.all):
+            while len(open_ones) > 1 and self.all[open_ones[-1]].end <= unit.start:
+                open_ones.pop()
+            self._around.append(open_ones[-1])
+            open_ones.append(number)
+        self._known: dict[bytes, set[int]] = {}
+        self._called: dict[bytes, set[int]] = {}
+
+    def having(self, keys: Iterable[bytes]) -> list[Unit]:
+        """The functions whose text holds any of the keys, in order."""
+        found: set[int] = set()
+        for key in keys:
+            known = self._known.get(key)
+            if known is None:
+                known = self._known[key] = self._find(key)
+            found |= known
+        return [self.all[number] for number in sorted(found)]
+
+    def _find(self, key: bytes) -> set[int]:
+        """Look for a key in the file, once for each function that it stands in: in most there is none."""
+        found = {0} if key in self.all[0].text else set()
+        at = self.data.find(key)
+        while at >= 0:
+            number, end = self._place(at)
+            while number and number not in found:
+                found.add(number)
+                number = self._around[number]
+            at = self.data.find(key, max(at + 1, end))
+        return found
+
+    def _place(self, at: int) -> tuple[int, int]:
+        """The innermost function around a byte of the file, and how far on it is the innermost, at least."""
+        number = bisect.bisect_right(self._starts, at) - 1
+        following = self._starts[number + 1] if number + 1 < len(self._starts) else len(self.data)
+        while number and self.all[number].end <= at:
+            number = self._around[number]
+        return number, min(following, self.all[number].end) if number else following
+
+    def callers(self, names: Iterable[bytes]) -> set[bytes]:
+        """The names of the functions that call one of some functions, or may hand one on to be called."""
+        found: set[int] = set()
+        for name in names:
+            known = self._called.get(name)
+            if known is None:
+                known = self._called[name] = self._calling(name)
+            found |= known
+        return {self.all[number].name for number in found}
+
+    def _calling(self, name: bytes) -> set[int]:
+        found: set[int] = set()
+        at = self.data.find(name)
+        while at >= 0:
+            number, end = self._place(at)
+            following = max(at + 1, end)
+            if number and number not in found:
+                if self._is_run(at, at + len(name), self.all[number]):
+                    found.add(number)
+                else:
+                    following = at + 1
+            at = self.data.find(name, following)
+        return found
+
+    def _is_run(self, start: int, end: int, unit: Unit) -> bool:
+        """Whether what stands at a place may be a function of the file that is called, now or soon."""
+        data = self.data
+        if data[end : end + 1] in _WORD or data[start - 1 : start] in _WORD:
+            return False
+        before = data[max(0, start - _BEFORE) : start].rstrip()
+        if before.endswith(b".") and not _is_own(before, data[start:end]):
+            return False
+        return (
+            data[end : end + _BEFORE].lstrip()[:1] == b"("
+            or before.endswith(b"=")
+            or b"call_soon" in unit.text
+        )
+
+
+def _is_own(before: bytes, name: bytes) -> bool:
+    """Whether an attribute can be a method of this file, as the rules look it up."""
+    if b"_" in name.strip(b"_") or name.startswith(b"_"):
+        return True
+    head = _HEAD.search(before)
+    return head is None or head[1] in _OWN or head[1][:1].isupper()
+
+
+_BEFORE = 100
+"""How far around a name it is looked for what makes it a call."""
+
+_HEAD = re.compile(rb"(?<![\w.])([A-Za-z_]\w*)(?:\(\))?\s*\.\Z")
+_WORD = frozenset(bytes([one]) for one in range(256) if one > 127 or chr(one).isalnum() or chr(one) == "_")
+
+
+def _units(tree: ast.Module, data: bytes) -> list[Unit]:
     lines = data.splitlines(keepends=True) if b"\f" not in data and b"\x0b" not in data else data.split(b"\n")
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
-    found = [Unit(b"", is_async=False, text=b"", node=tree)]
+    starts = [0, *itertools.accumulate(map(len, lines))]
+    found: list[Unit] = []
     outside: list[bytes] = []
     stack: list[tuple[ast.stmt, bool]] = [(node, False) for node in reversed(tree.body)]
     while stack:
         node, inside = stack.pop()
-        text = data[starts[node.lineno - 1] : starts[min(node.end_lineno or node.lineno, len(lines))]]
+        start, end = starts[node.lineno - 1], starts[min(node.end_lineno or node.lineno, len(lines))]
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            found.append(Unit(node.name.encode(), isinstance(node, ast.AsyncFunctionDef), text, node))
+            text = data[start:end]
+            is_async = isinstance(node, ast.AsyncFunctionDef)
+            found.append(Unit(node.name.encode(), is_async, text, node, start, end))
             if b"def " in text[text.find(b":") :]:
                 stack.extend((one, True) for one in _statements(node) if isinstance(one, _COMPOUND))
         elif isinstance(node, _COMPOUND):
@@ -93,9 +199,9 @@ def units(tree: ast.Module, data: bytes) -> list[Unit]:
                 (one, inside) for one in _statements(node) if inside is False or isinstance(one, _COMPOUND)
             )
         elif not inside:
-            outside.append(text)
-    found[0].text = b"".join(outside)
-    return found
+            outside.append(data[start:end])
+    found.sort(key=lambda unit: unit.start)
+    return [Unit(b"", is_async=False, text=b"".join(outside), node=tree, start=-1, end=-1), *found]
 
 
 _COMPOUND = (
@@ -136,18 +242,16 @@ class Closure:
         return any_in(self.direct, unit.text) or unit.names_any(self.names)
 
 
-def closure(found: list[Unit], data: bytes, direct: tuple[bytes, ...], rounds: int = ROUNDS) -> Closure:
-    direct = present(direct, data)
-    names = {unit.name for unit in found if unit.name and any_in(direct, unit.text)}
-    return Closure(direct, frozenset(reach(found, names, rounds)))
+def closure(found: Units, direct: tuple[bytes, ...], rounds: int = ROUNDS) -> Closure:
+    names = {unit.name for unit in found.having(direct) if unit.name}
+    return Closure(present(direct, found.data), frozenset(reach(found, names, rounds)))
 
 
-def reach(found: list[Unit], names: set[bytes], rounds: int) -> set[bytes]:
+def reach(found: Units, names: set[bytes], rounds: int) -> set[bytes]:
     """The names, and those of the functions that call them, so many calls away."""
     names = set(names)
-    for _ in range(rounds if names else 0):
-        grown = {one.name for one in found if one.name and one.name not in names and one.names_any(names)}
-        if not grown:
-            break
-        names |= grown
+    new = names
+    for _ in range(rounds):
+        new = found.callers(new) - names
+        names |= new
     return names

@@ -7,10 +7,11 @@ all are found in linear time; listing simple cycles instead would be exponential
 from __future__ import annotations
 
 from array import array
-from itertools import repeat
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.reduction.components import components, connected
+from agraph._internal.reduction.graph import IS_SET
 from agraph._internal.reduction.residue import without_mere_waiters
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def cores(levels: Levels, rest: Residue) -> list[Core]:
     alone = (every.successors.nodes[index] for index in behind if not _waits_elsewhere(levels, every, index))
     found = [Core(levels.own[node], (node,), cyclic=False) for node in alone]
     nodes = rest.successors.nodes
+    if not rest.successors.branching:  # each waits for one of them, and one for it: they are rings
+        found += [Core(levels.own[ring[0]], ring, cyclic=True) for ring in _rings(rest.successors)]
+        return sorted(found, key=_firmest_first)
     parts = connected(rest.successors.start, rest.successors.to)
     leaves = _leaves(rest.successors, parts)
     for number, members in _candidates(levels, rest, parts).items():
@@ -52,7 +56,25 @@ def cores(levels: Levels, rest: Residue) -> list[Core]:
         stuck = _stuck_alone(levels, rest, component) if leaves[number] else component
         level = levels.own[component[0]]
         found += [Core(level, part, cyclic) for part, cyclic in _innermost(rest, component, stuck)]
-    return sorted(found, key=lambda core: (-core.level, core.members[0]))
+    return sorted(found, key=_firmest_first)
+
+
+def _firmest_first(core: Core) -> tuple[int, int]:
+    return -core.level, core.members[0]
+
+
+def _rings(successors: Successors) -> Iterator[tuple[int, ...]]:
+    nodes, to = successors.nodes, successors.to  # one edge for each node, in the order of the nodes
+    met = bytearray(len(nodes))
+    for first in range(len(nodes)):
+        ring = array("q")
+        index = first
+        while not met[index]:
+            met[index] = 1
+            ring.append(nodes[index])
+            index = to[index]
+        if ring:
+            yield tuple(sorted(ring))
 
 
 def _candidates(levels: Levels, rest: Residue, parts: Parts) -> dict[int, array[int]]:
@@ -161,12 +183,12 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
         firmer.
     """
     behind: list[list[int]] = [[] for _ in found]
-    level = levels.level
-    taken = bytearray(len(level))
+    stuck = bytearray(levels.level.translate(IS_SET))  # of those that are not counted yet
+    is_task = graph.is_task
     for core in found:
         for node in core.members:
-            taken[node] = 1
-    if len(level) - level.count(0) == taken.count(1):  # nobody else is stuck
+            stuck[node] = 0
+    if not stuck.count(1):
         return behind
     waiters_of, gates = graph.unsettled_waiters, graph.gates
     for wanted in (3, 2, 1):
@@ -177,14 +199,15 @@ def blocked_behind(graph: WaitGraph, levels: Levels, found: Sequence[Core]) -> l
                 owner.extend(repeat(number, len(core.members)))
         for node, number in zip(ahead, owner, strict=True):  # both grow meanwhile
             waiters = (*waiters_of(node), *gates[node]) if node in gates else waiters_of(node)
-            more = [by for by in waiters if level[by] and not taken[by]]
+            more = [by for by in waiters if stuck[by]]
             if not more:
                 continue
-            for by in dict.fromkeys(more):
-                taken[by] = 1
-                ahead.append(by)
-                owner.append(number)
-            behind[number] += [by for by in dict.fromkeys(more) if graph.is_task[by]]
+            more = list(dict.fromkeys(more))
+            for by in more:
+                stuck[by] = 0
+            ahead.extend(more)
+            owner.extend(repeat(number, len(more)))
+            behind[number] += compress(more, map(is_task.__getitem__, more))
     return behind
 
 

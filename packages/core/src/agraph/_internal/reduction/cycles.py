@@ -35,6 +35,19 @@ class Hop(NamedTuple):
     edge: Edge | None
 
 
+def by_name(nodes: Sequence[Node], members: Sequence[int]) -> Sequence[int]:
+    """The members of a core by name, because ids may differ from one capture to the next.
+
+    Args:
+        nodes: The nodes of the snapshot.
+        members: Positions, ascending.
+
+    Returns:
+        The positions; where they are very many, as they were.
+    """
+    return members if len(members) > FEW else sorted(members, key=lambda node: (nodes[node].name, node))
+
+
 class Hops:
     """Finds the steps between the nodes of some cores.
 
@@ -56,6 +69,13 @@ class Hops:
         self._rest = rest
         self._told = told
         self._edges = edges_of(graph, told)
+
+    @classmethod
+    def single(cls, graph: WaitGraph) -> Hops:
+        """What knows single steps only, and no cycles."""
+        self = cls.__new__(cls)
+        self.graph, self._told, self._edges = graph, set(), {}
+        return self
 
     def hop(self, by: int, node: int) -> Hop:
         """The step from one node to another."""
@@ -84,13 +104,8 @@ class Hops:
             position = following[position]
 
     def members(self, core: Core) -> Sequence[int]:
-        """The members of a core by name, because ids may differ from one capture to the next.
-
-        Where they are very many, by position.
-        """
-        if len(core.members) > FEW:
-            return core.members
-        return sorted(core.members, key=lambda node: (self.graph.node(node).name, node))
+        """The members of a core, see `by_name`."""
+        return by_name(self.graph.snapshot.nodes, core.members)
 
     def actors(self, core: Core) -> Sequence[int]:
         """The tasks of a core, or else its threads: what a person begins to read at."""
@@ -114,7 +129,7 @@ class Hops:
         path = self._only_way(starts[0]) if len(core.members) > FEW else None
         if not path:
             path = shortest_cycle(starts, set(core.members), self._rest.successors)
-        steps = Made(lambda index: self.hop(path[index], path[(index + 1) % len(path)]), len(path))
+        steps = Steps(self, path)
         return steps if len(path) > FEW else tuple(steps)
 
     def _only_way(self, node: int) -> Sequence[int] | None:
@@ -130,3 +145,19 @@ class Hops:
             index = to[start[index]]
             if index == first:
                 return path
+
+
+class Steps(Made[Hop]):
+    """A cycle, each step of which is made when it is asked for.
+
+    Attributes:
+        graph: The wait graph.
+        path: The nodes of the cycle.
+    """
+
+    __slots__ = ("graph", "path")
+
+    def __init__(self, hops: Hops, path: Sequence[int]) -> None:
+        super().__init__(lambda index: hops.hop(path[index], path[(index + 1) % len(path)]), len(path))
+        self.graph = hops.graph
+        self.path = path

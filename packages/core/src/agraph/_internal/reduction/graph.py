@@ -48,6 +48,7 @@ class WaitGraph:
         waiter: For each wait edge, the node that waits.
         awaited: For each wait edge, the node it waits for.
         source: For each wait edge, its position in `snapshot.edges`.
+        spans: See `Waits`.
         gates: For each loop that does not turn by itself, its tasks: each also waits for that loop.
     """
 
@@ -66,7 +67,7 @@ class WaitGraph:
         self.waiter: Sequence[int] = edges.waiter
         self.awaited: Sequence[int] = edges.awaited
         self.source: Sequence[int] = edges.source
-        self._spans: Sequence[range] = edges.spans
+        self.spans: Sequence[range] = edges.spans
         self.gates = gates
 
     @cached_property
@@ -89,7 +90,7 @@ class WaitGraph:
         shut = {task for tasks in self.gates.values() for task in tasks}
         if len(self.waiter) <= FEW_EDGES:
             return Settled(*settle_few(self.need, self.waiter, self.awaited, shut))
-        parts = [slice(span.start, span.stop) for span in self._spans]
+        parts = [slice(span.start, span.stop) for span in self.spans]
         pairs = (zip(self.waiter[part], self.awaited[part], strict=True) for part in parts)
         return _settle(self.need, chain.from_iterable(pairs), len(self.waiter), shut)
 
@@ -152,7 +153,7 @@ def build(snapshot: Snapshot) -> WaitGraph:
 
 
 _IS_ZERO = b"\1" + bytes(255)
-_IS_SET = b"\0" + b"\1" * 255
+IS_SET = b"\0" + b"\1" * 255
 # Where at most one in so many is wanted, these are searched for one by one.
 _RARE = 16
 
@@ -254,7 +255,7 @@ def where_zero(values: bytes | bytearray) -> array[int]:
 
 def where_set(values: bytes | bytearray) -> array[int]:
     """The positions of what is not zero, in order."""
-    return _where_one(values.translate(_IS_SET))
+    return _where_one(values.translate(IS_SET))
 
 
 def _where_one(values: bytes | bytearray) -> array[int]:

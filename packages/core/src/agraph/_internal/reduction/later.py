@@ -20,13 +20,16 @@ def is_put_away(snapshot: Snapshot) -> bool:
     return type(snapshot.nodes) is ShelvedNodes
 
 
-def at_hand(snapshot: Snapshot, name: str, make: Callable[[], _Made]) -> _Made:
+def at_hand(
+    snapshot: Snapshot, name: str, make: Callable[[], _Made], again: Callable[[_Made], _Made] | None = None
+) -> _Made:
     """What is made of a snapshot, kept as long as its columns are.
 
     Args:
         snapshot: One that is put away; of another one nothing is kept.
         name: What it is called.
         make: Makes it.
+        again: Makes it of that of another snapshot, which shows the same graph.
 
     Returns:
         It; the one made before if that is at hand.
@@ -36,7 +39,8 @@ def at_hand(snapshot: Snapshot, name: str, make: Callable[[], _Made]) -> _Made:
         return make()
     notes = nodes.shelf.columns().notes
     if name not in notes:
-        notes[name] = make()
+        other: _Made | None = nodes.shelf.alike(name) if again else None
+        notes[name] = make() if again is None or other is None else again(other)
     found: _Made = notes[name]
     return found
 

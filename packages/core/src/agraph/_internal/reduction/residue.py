@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import accumulate, compress
-from operator import sub
+from operator import eq, mul, sub
 from typing import TYPE_CHECKING, NamedTuple
 
 from agraph._internal.reduction.bystanders import bystanders
@@ -107,11 +107,7 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
     waiter, awaited = array("q"), array("q")
     loop_of: dict[int, int] = {}
     if nodes:
-        # What is stuck waits on edges that were never settled.
-        for by, node in zip(graph.settled.waiter, graph.settled.awaited, strict=True):
-            if own[by] and own[by] == own[node]:
-                waiter.append(by)
-                awaited.append(node)
+        waiter, awaited = _between_alike(graph, own)
         for loop, tasks in graph.gates.items():
             for task in tasks:
                 if own[task] and own[task] == own[loop]:
@@ -123,6 +119,16 @@ def residue(graph: WaitGraph, levels: Levels) -> Residue:
             kept = [pair for pair in zip(waiter, awaited, strict=True) if pair not in left_out]
             waiter, awaited = array("q", [by for by, _ in kept]), array("q", [node for _, node in kept])
     return Residue(Successors(nodes, waiter, awaited), loop_of)
+
+
+def _between_alike(graph: WaitGraph, own: bytes) -> tuple[array[int], array[int]]:
+    """The edges between nodes of one level: what is stuck waits on edges that were never settled."""
+    by, node = graph.settled.waiter, graph.settled.awaited
+    levels_by, levels_node = bytes(map(own.__getitem__, by)), bytes(map(own.__getitem__, node))
+    if levels_by == levels_node and not levels_by.count(0):  # as where a single deadlock blocks them all
+        return array("q", by), array("q", node)
+    alike = bytes(map(mul, levels_by, map(eq, levels_by, levels_node)))
+    return array("q", compress(by, alike)), array("q", compress(node, alike))
 
 
 def without_mere_waiters(rest: Residue) -> tuple[Residue, array[int]]:
