@@ -198,6 +198,51 @@ def test_a_flag_that_lets_others_wait_makes_a_flight():
     assert found(text) == [(12, "AG108"), (13, "AG109")]
 
 
+def test_a_future_that_a_helper_of_mode_completes_is_completed():
+    text = """\
+import asyncio
+from mode.utils.futures import notify
+
+class Consumer:
+    _commit = None
+
+    async def wait(self):
+        if self._commit is not None:
+            await self._commit
+
+    async def commit(self):
+        self._commit = asyncio.Future()
+        try:
+            await self._commit_all()
+        finally:
+            fut, self._commit = self._commit, None
+            notify(fut)
+"""
+    assert found(text) == [(12, "AG108")]
+    assert found(text.replace("mode.utils.futures", "other")) == []
+
+
+def test_a_flag_that_lets_others_wait_for_a_future_makes_a_flight():
+    text = """\
+import asyncio
+
+class Worker:
+    def __init__(self, loop):
+        self._closed = False
+        self._all_done = loop.create_future()
+
+    async def close(self):
+        if self._closed:
+            await asyncio.shield(self._all_done)
+            return
+        self._closed = True
+        await self._stop()
+        self._all_done.set_result(None)
+"""
+    assert found(text) == [(12, "AG108"), (13, "AG109")]
+    assert found(text + "    def abort(self):\n        self._all_done.set_result(None)\n") == []
+
+
 @pytest.mark.parametrize(
     ("leave", "raised"), [("pass", "self.closed = True"), ("return", "self.other = True")]
 )
@@ -242,3 +287,145 @@ def test_a_list_of_waiters_that_its_beginner_wakes_is_a_flight():
 )
 def test_a_list_of_waiters_that_others_wake_is_none(taken: str, more: str):
     assert found(WAITERS.format(taken=taken, more=more)) == []
+
+
+COMPLETED = """\
+import asyncio
+
+class Room:
+    async def connect(self):
+        self._sid = asyncio.get_running_loop().create_future()
+        {body}
+
+    def _resolve(self, sid):
+        self._sid.set_result(sid)
+
+    async def sid(self):
+        return await asyncio.shield(self._sid)
+{more}
+"""
+
+PLAIN = "answer = await self._ask()\n        self._resolve(answer.sid)"
+FINAL = "try:\n            await self._ask()\n        finally:\n            self._resolve(None)"
+HANDLED = (
+    "try:\n            await self._ask()\n        except OSError:\n            self._sid.set_result(None)"
+)
+OTHER = "    def on_update(self, update):\n        self._sid, sid = None, self._sid\n        sid.set_result(update.sid)"
+OWNER = """\
+    async def reconnect(self):
+        self._sid = asyncio.get_running_loop().create_future()
+        self._sid.set_result(None)
+"""
+FAILS = "    def close(self):\n        self._sid.set_exception(ConnectionError())"
+
+
+@pytest.mark.parametrize(
+    ("body", "more", "lines"),
+    [
+        (PLAIN, "", [5, 6]),
+        (PLAIN, FAILS, [5, 6]),
+        (PLAIN, OTHER, []),
+        (FINAL, OTHER, [5]),
+        (PLAIN, OWNER, [5, 6]),
+        (HANDLED, OTHER, []),
+    ],
+    ids=[
+        "by the owner",
+        "or failed by others",
+        "by whoever comes first",
+        "by the owner at last",
+        "by another owner",
+        "if it fails",
+    ],
+)
+def test_a_future_that_others_complete_too_has_no_owner(body: str, more: str, lines: list[int]):
+    assert [line for line, _ in found(COMPLETED.format(body=body, more=more))] == lines
+
+
+COUNTED = """\
+import asyncio
+
+class Server:
+    def __init__(self):
+        self._connections = set()
+        self._idle = asyncio.Event()
+
+    async def serve(self, reader):
+        self._connections.add(reader)
+        self._idle.clear()
+        try:
+            await reader.read()
+        finally:
+            self._connections.discard(reader)
+            {test}
+                self._idle.set()
+
+    async def drain(self):
+        await self._idle.wait()
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "codes"),
+    [
+        ("if not self._connections:", []),
+        ("if not self._idle.is_set():", ["AG108"]),
+        ("if True:", ["AG108"]),
+    ],
+)
+def test_an_event_that_the_last_of_many_sets_has_no_owner(test: str, codes: list[str]):
+    text = COUNTED.format(test=test).replace("if True:\n                ", "")
+    assert [code for _, code in found(text)] == codes
+
+
+def test_a_waiter_that_wakes_the_next_owns_no_flight():
+    text = """\
+import asyncio
+
+class Queue:
+    def __init__(self):
+        self._getters = []
+
+    async def get(self):
+        with self._mutex:
+            getter = asyncio.get_running_loop().create_future()
+            self._getters.append(getter)
+        try:
+            await getter
+        except BaseException:
+            self._wake(self._getters)
+            raise
+
+    def put(self, item):
+        self._wake(self._getters)
+
+    def _wake(self, waiters):
+        waiters.pop().set_result(None)
+"""
+    assert found(text) == []
+
+
+def test_who_is_not_the_leader_owns_no_flight_yet():
+    text = """\
+import asyncio
+
+class Cache:
+    def __init__(self):
+        self._running = {}
+
+    async def get(self, key, resolve):
+        own = asyncio.get_running_loop().create_future()
+        leader = self._running.setdefault(key, own)
+        if leader is not own:
+            return await asyncio.shield(leader)
+        try:
+            value = await resolve()
+        except BaseException:
+            own.set_result(None)
+            raise
+        own.set_result(value)
+        return value
+"""
+    (finding,) = lint_source(text, "a.py", RULES)
+    assert (finding.code, finding.span.line) == ("AG108", 8)
+    assert (13, "the owner waits here meanwhile") in [(one.span.line, one.message) for one in finding.related]

@@ -106,6 +106,15 @@ def test_another_task_of_the_group_is_not_seen_to_wait():
     assert found(SERVE + body) == [(12, "AG110")]
 
 
+def test_the_scopes_of_aiotools_record_their_tasks():
+    body = """\
+    async with aiotools.TaskScope() as scope:
+        scope.create_task(serve())
+        await ready.wait()
+"""
+    assert found(SERVE + body) == []
+
+
 def test_a_group_of_another_library_records_nothing():
     body = """\
     async with stack.TaskGroup() as group:

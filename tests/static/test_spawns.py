@@ -178,6 +178,124 @@ class App:
     assert found(text.replace("    async def send", "    def send")) == []
 
 
+def test_an_event_that_is_set_at_once_is_only_a_start():
+    at_once = CLOSED.format(**PLAIN).replace(
+        "        try:\n            await", "        self._closed.set()\n        await"
+    )
+    at_once = at_once.replace("        finally:\n            self._closed.set()\n", "")
+    assert found(at_once) == []
+    derived = "\nclass Other(Transport):\n    async def _process(self):\n        await super()._process()\n"
+    assert [code for _, code in found(at_once + derived)] == ["AG110"]
+    waits = at_once.replace("self._process())", "self._process())\n        await self._closed.wait()")
+    assert [code for _, code in found(waits.replace("def start", "async def start"))] == ["AG110"]
+
+
+@pytest.mark.parametrize(
+    ("more", "codes"),
+    [
+        ("self.start(loop)", ["AG110"]),
+        ("loop.on_message(self.start)", []),
+        ("loop.dispatcher.add([self.start])", []),
+        ("loop.call_soon(self.start)", ["AG110"]),
+    ],
+)
+def test_a_task_that_a_message_starts_is_nobody_s(more: str, codes: list[str]):
+    more = f"\n    def open(self, loop):\n        {more}"
+    assert [code for _, code in found(CLOSED.format(**{**PLAIN, "more": more}))] == codes
+
+
+def test_an_event_that_others_may_set_in_their_own_task_is_nobody_s():
+    more = "\n    async def run(self):\n        await self._process()"
+    assert found(CLOSED.format(**{**PLAIN, "more": more})) == []
+
+
+def test_an_event_that_one_of_many_tasks_sets_is_nobody_s():
+    many = CLOSED.format(**PLAIN).replace("self._task =", "for _ in range(3): self._task =")
+    assert found(many) == []
+
+
+def test_an_event_that_the_task_clears_itself_is_the_task_s():
+    text = """\
+import asyncio
+
+class Listener:
+    def __init__(self):
+        self._started = asyncio.Event()
+
+    async def start(self):
+        self._started.clear()
+        self._task = asyncio.create_task(self._listen_on())
+        await self._started.wait()
+
+    async def _listen_on(self):
+        while True:
+            try:
+                await self._listen()
+            except OSError:
+                self._started.clear()
+
+    async def _listen(self):
+        channel = await self.subscribe()
+        self._started.set()
+        await channel.read()
+"""
+    assert found(text) == [(9, "AG110")]
+
+
+@pytest.mark.parametrize(
+    ("call", "codes"),
+    [
+        ("create_task_with_errors_logged(serve())", ["AG110"]),
+        ("create_task_with_errors_logged(serve)", []),
+        ("create_task_queue(queue())", []),
+    ],
+)
+def test_a_helper_that_is_called_like_create_task_makes_a_task(call: str, codes: list[str]):
+    text = f"""\
+from asyncio import Event
+from .tasks import create_task_queue, create_task_with_errors_logged
+
+async def start(queue):
+    ready = Event()
+
+    async def serve():
+        await queue.get()
+        ready.set()
+
+    task = {call}
+    await ready.wait()
+"""
+    assert [code for _, code in found(text)] == codes
+
+
+MADE = """\
+import asyncio
+
+class Output:
+    def __init__(self):
+        self.first = asyncio.Future()
+
+def forward(source, target):
+    out = Output()
+    out.first = asyncio.Future()
+    task = asyncio.create_task(run(source, out))
+    {more}
+    return task, out
+
+async def run(source, out):
+    out.first.set_result(await source.read())
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "codes"),
+    [("pass", ["AG110"]), ("out.first.add_done_callback(target.begin)", [])],
+    ids=["for whoever waits", "with a callback"],
+)
+def test_a_future_with_callbacks_need_not_have_waiters(more: str, codes: list[str]):
+    assert [code for _, code in found(MADE.format(more=more))] == codes
+
+
 def test_a_future_that_the_function_returns_is_waited_for():
     text = """\
 import asyncio

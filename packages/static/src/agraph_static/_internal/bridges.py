@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import libcst as cst
+
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.copies import copied_from
 from agraph_static._internal.edge_fix import edge_fix
+from agraph_static._internal.hands import is_callback, is_set_by_others, is_woken_by_others
 from agraph_static._internal.model import Fix
 from agraph_static._internal.resolutions import Callback, Resolution
 from agraph_static._internal.seen import makers_of, seen_anyway
+from agraph_static._internal.shown import plainest, record_help, related_wait, source_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import libcst as cst
 
     from agraph_static._internal.context import Context
     from agraph_static._internal.flow import Place, Wait
@@ -91,9 +93,9 @@ def bridges(context: Context) -> Iterator[Bridge]:
     seen: set[tuple[int, Place]] = set()
     for call, source, expression in registrations(context):
         callback = context.resolver.callback(expression, call.function)
-        if callback is None:
+        if callback is None or _is_helper(context, call, source, expression):
             continue
-        resolutions = context.resolver.of_callback(callback)
+        resolutions = sorted(context.resolver.of_callback(callback), key=lambda one: one.only_exception)
         threadsafe = {context.flow.root(one.place) for one in resolutions if one.threadsafe}
         for resolution in resolutions:
             if context.flow.root(resolution.place) in threadsafe:
@@ -113,6 +115,14 @@ def bridges(context: Context) -> Iterator[Bridge]:
             yield bridge
 
 
+def _is_helper(
+    context: Context, call: Call, source: cst.BaseExpression, callback: cst.BaseExpression
+) -> bool:
+    """Whether a function is given both the future and the callback: its callers are the ones to look at."""
+    places = [context.flow.place(one, call.function) for one in (source, callback)]
+    return all(_is_parameter(context, place) for place in places)
+
+
 def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
     context: Context,
     call: Call,
@@ -130,9 +140,12 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
         return None
     makers = makers_of(context, source, call.function)
     waits = _waits_for(context, resolution)
-    wait = next((one for one in waits if not seen_anyway(context, one, makers, call)), None)
+    unseen = [one for one in waits if not seen_anyway(context, one, makers, call)]
+    wait = plainest(context, unseen, call) if unseen else None
     if waits and wait is None:
         return None  # who waits has an edge to the task
+    if wait is not None and wait.kind == "return" and _is_for_another_thread(context, call.function):
+        return None
     helper = _is_parameter(context, resolution.place) and _is_parameter(context, source_place)
     if wait is None and not helper:
         return None
@@ -142,7 +155,7 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
         one.kind == "await" for one in flow.waits(flow.item(resolution.place))
     ):
         return None  # whoever takes the finished future out awaits it
-    if _only_fans_out_errors(context, resolution, call.function):
+    if _only_fans_out_errors(context, resolution, call.function) or _acquires(context, resolution, makers):
         return None
     origins = context.origins.of(source, call.function)
     judged = _confidence(context, origins, source, call.function, helper=helper)
@@ -151,12 +164,34 @@ def _judge(  # noqa: C901, PLR0911 - one question after the other reads best
     confidence, reason = judged
     if callback is not None and resolution.depth >= _FAR:
         confidence, reason = "possible", "the callback completes it only by way of other functions"
-    elif resolution.kind == "event" and confidence == "certain" and _is_cleared(context, resolution):
-        confidence = "likely"
+    elif resolution.kind in ("event", "queue"):
+        confidence, reason = _weigh(context, call, callback, resolution, judged)
     return Bridge(
         resolution.kind, call, source, resolution.place, resolution, wait, origins, confidence, reason,
         copy_of=copied_from(context, call),
     )  # fmt: skip
+
+
+def _weigh(
+    context: Context,
+    call: Call,
+    callback: Callback | None,
+    resolution: Resolution,
+    judged: tuple[Confidence, str],
+) -> tuple[Confidence, str]:
+    """How sure it is when something else can end the wait for an event or a queue, too."""
+    function = callback.function if callback is not None else None
+    own = set(map(id, function.subtree())) if function is not None else set()
+    others = is_woken_by_others(context, resolution, own)
+    if resolution.kind == "queue":
+        plain = not others or callback is None or context.resolver.hands_on(callback)
+        return judged if plain else ("possible", "others put into the queue, too")
+    if others or is_set_by_others(context, context.flow.root(resolution.place), own):
+        return "possible", "others set the event, too"
+    cleared = _is_cleared(context, resolution)
+    if cleared and is_callback(context, call.function):
+        return "possible", "what starts the tasks is an event, and so is what they set"
+    return ("likely" if cleared and judged[0] == "certain" else judged[0]), judged[1]
 
 
 def _is_cleared(context: Context, resolution: Resolution) -> bool:
@@ -171,17 +206,23 @@ def _is_cleared(context: Context, resolution: Resolution) -> bool:
 
 
 def _waits_for(context: Context, resolution: Resolution) -> list[Wait]:
-    """The waits on what is completed, the plainest kind first."""
+    """The waits on what is completed."""
     waits = context.flow.waits(resolution.place)
     if resolution.kind != "future":
         methods = words.HOP_WAITS[resolution.kind]
         return [one for one in waits if one.kind == "method" and one.method in methods]
-    return [
-        one
-        for kind in ("await", "pass", "method", "return")
-        for one in waits
-        if one.kind == kind and (kind != "method" or one.method == "__await__")
-    ]
+    return [one for one in waits if one.kind != "method" or one.method == "__await__"]
+
+
+def _is_for_another_thread(context: Context, function: Function) -> bool:
+    """Whether a function is handed to the loop from another thread: that one gets the future, no task."""
+    return any(
+        call.name == "call_soon_threadsafe"
+        and bool(call.args)
+        and isinstance(call.args[0], cst.Name)
+        and context.flow.named_function(call.args[0].value, call.function) is function
+        for call in context.module.calls
+    )
 
 
 def _is_parameter(context: Context, place: Place | None) -> bool:
@@ -206,6 +247,19 @@ def _called_here(context: Context, place: Place) -> bool:
 def _waits_for_both(context: Context, wait: Wait, source: Place) -> bool:
     """`await asyncio.wait({waiter, task})` records the edge to the task itself."""
     return any(other.node is wait.node for other in context.flow.waits(source, hops=0))
+
+
+def _acquires(context: Context, resolution: Resolution, makers: list[Call]) -> bool:
+    """Whether the task is there to take the lock, and the callback gives it back at once."""
+    root = context.flow.root(resolution.place)
+    for maker in makers if resolution.kind == "semaphore" else ():
+        taken = context.module.call_of.get(id(maker.args[0])) if maker.args else None
+        if taken is None or taken.name != "acquire" or taken.receiver is None:
+            continue
+        place = context.flow.place(taken.receiver, taken.function)
+        if place is not None and context.flow.root(place) == root:
+            return True
+    return False
 
 
 def _only_fans_out_errors(context: Context, resolution: Resolution, function: Function) -> bool:
@@ -239,7 +293,7 @@ def _confidence(  # noqa: PLR0911 - one question after the other reads best
 ) -> tuple[Confidence, str] | None:
     """How sure it is that a task stands behind the source; None when it is known that none does."""
     name = context.code(source)
-    if helper and "task" not in origins:
+    if helper and "task" not in origins and not context.origins.is_of_threads_by_name(source, function):
         return "likely", "both futures are handed in by the caller, and the source can be a task"
     if "task" in origins:
         if origins & {"thread", "future", "io"}:
@@ -264,31 +318,24 @@ def _confidence(  # noqa: PLR0911 - one question after the other reads best
     return "possible", f"it is not known whether a task stands behind `{name}`"
 
 
-def waiter_name(source: str) -> str:
-    """What a message calls the waiting task, beside the code of what it waits for."""
-    return "waiting_task" if source == "task" else "task"
-
-
 def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     """Say a bridge as a finding of AG101."""
     call = bridge.registration
-    target = context.name_of(bridge.target)
-    source = context.code(bridge.source)
-    related = context.made_at(bridge.target)
+    target = context.name_of(bridge.target, call.function)
+    source = source_name(context, bridge.source)
+    first, add, discard = record_help(context, bridge.source)
+    related = context.made_at(bridge.target, target)
     if bridge.resolution.node is not call.node:
         related.append(context.related(bridge.resolution.node, f"`{target}` is resolved here"))
     if bridge.wait is not None:
-        verb = "returned to be awaited" if bridge.wait.kind == "return" else "awaited"
-        related.append(context.related(bridge.wait.node, f"`{target}` is {verb} here"))
+        related.append(related_wait(context, bridge.wait, target))
     return context.finding(
         rule, call.node, call.function,
         f"`{target}` is completed by a done-callback of `{source}`, but no edge joins the task that "
         f"waits for it to `{source}`",
         confidence=bridge.confidence,
         label=f"the wait for `{target}` is really a wait for `{source}`",
-        help=f"call `future_add_to_awaited_by({source}, {waiter_name(source)})` before the wait, and "
-        f"`future_discard_from_awaited_by({source}, {waiter_name(source)})` in the done-callback and in a "
-        "`finally`",
+        help=f"{first}call {add} before the wait, and {discard} in the done-callback and in a `finally`",
         related=related,
         notes=(f"{bridge.reason} ({bridge.confidence})",),
         fix=edge_fix(context, bridge) if bridge.confidence != "possible" else None,
@@ -298,15 +345,16 @@ def bridge_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Findin
 def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
     """Say a bridge as a finding of AG111."""
     call = bridge.registration
-    target = context.name_of(bridge.target)
-    source = context.code(bridge.source)
+    target = context.name_of(bridge.target, call.function)
+    source = source_name(context, bridge.source)
+    first, add, discard = record_help(context, bridge.source)
     confidence = (
         "likely" if bridge.kind == "semaphore" and bridge.confidence == "certain" else bridge.confidence
     )
     action = {"event": "sets", "queue": "feeds", "semaphore": "releases", "condition": "notifies"}[
         bridge.kind
     ]
-    related = context.made_at(bridge.target)
+    related = context.made_at(bridge.target, target)
     related.append(context.related(bridge.resolution.node, f"the callback {action} `{target}` here"))
     if bridge.wait is not None:
         related.append(context.related(bridge.wait.node, f"`{target}` is waited on here"))
@@ -316,9 +364,8 @@ def hop_finding(context: Context, rule: type[Rule], bridge: Bridge) -> Finding:
         f"it to `{source}`",
         confidence=confidence,
         label=f"the wait on `{target}` is really a wait for `{source}`",
-        help="wait for the task itself with `asyncio.wait`, or call "
-        f"`future_add_to_awaited_by({source}, {waiter_name(source)})` before "
-        f"the wait and `future_discard_from_awaited_by({source}, {waiter_name(source)})` after it",
+        help=f"wait for the task itself with `asyncio.wait`, or {first}call {add} before the wait and "
+        f"{discard} after it",
         related=related,
         notes=(f"{bridge.reason} ({confidence})",),
         fix=_unsafe(context, bridge) if bridge.kind == "event" and confidence != "possible" else None,

@@ -116,6 +116,20 @@ class Context:
         return loose_setters(self)
 
     @cached_property
+    def loose_names(self) -> set[str]:
+        """The names that are handed on and not called."""
+        from agraph_static._internal.hands import loose_names  # noqa: PLC0415 - imported when first needed
+
+        return loose_names(self)
+
+    @cached_property
+    def completions(self) -> dict[Place, list[tuple[Function, Function]]]:
+        """The functions that complete what a place holds, and where that stands."""
+        from agraph_static._internal.hands import completions  # noqa: PLC0415 - imported when first needed
+
+        return completions(self)
+
+    @cached_property
     def locks(self) -> Locks:
         """The asyncio locks that are held in `async with` blocks."""
         from agraph_static._internal.locks import Locks  # noqa: PLC0415 - imported when first needed
@@ -153,18 +167,22 @@ class Context:
         text = " ".join(self.module.code(node).split())
         return text if len(text) <= 60 else text[:57] + "..."
 
-    def name_of(self, place: Place) -> str:
-        """How to call a place in a message."""
-        kind, _, path = place
-        return _STEP.sub("[...]", "self" + path if kind == "s" else path)
+    def name_of(self, place: Place, function: Function | None = None) -> str:
+        """How to call a place in a message about a function; an attribute of another class by its name."""
+        kind, owner, path = place
+        if kind == "s":
+            own = function.owner if function is not None else None
+            mine = function is None or (own is not None and self.module.class_family(own) == owner)
+            path = ("self" if mine else str(owner).rpartition(".")[2]) + path
+        return _STEP.sub("[...]", path)
 
-    def made_at(self, place: Place) -> list[Related]:
+    def made_at(self, place: Place, name: str) -> list[Related]:
         """Where the future or primitive that a place holds is made, if that is in this module."""
         for value in self.flow.values(place):
             if value.node not in self.module.positions:
                 continue
             if isinstance(value.node, cst.Call) and self.origins.of_call(value.node) not in ("unknown", "io"):
-                return [self.related(value.node, f"`{self.name_of(place)}` is made here")]
+                return [self.related(value.node, f"`{name}` is made here")]
         return []
 
     def related(self, node: cst.CSTNode, message: str) -> Related:

@@ -37,7 +37,7 @@ TASK_NAME = "_waiter_task"
 def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
     """The fix of one bridge; None when its shape is not one that can be fixed mechanically."""
     call = bridge.registration
-    if call.name != "add_done_callback" or not call.args:
+    if call.name != "add_done_callback" or not call.args or _is_given(context, call):
         return None
     draft = draft_of(context)
     waiter = _waiter(context, bridge)
@@ -60,6 +60,14 @@ def edge_fix(context: Context, bridge: Bridge) -> Fix | None:
         f"record the edge to `{source}` and discard it when the wait ends",
         tuple(draft.edits),
     )
+
+
+def _is_given(context: Context, call: Call) -> bool:
+    """Whether the callback is a parameter: others may hand in one that discards nothing."""
+    callback = call.args[0]
+    scope = context.module.scope_of(callback.value, call.function) if isinstance(callback, cst.Name) else None
+    bindings = scope.bindings[callback.value] if scope is not None and isinstance(callback, cst.Name) else ()
+    return any(one.kind == "param" for one in bindings)
 
 
 def _adds(draft: Draft, bridge: Bridge, waiter: str) -> list[cst.SimpleStatementLine] | None:

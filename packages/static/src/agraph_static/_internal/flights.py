@@ -12,8 +12,10 @@ import libcst as cst
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.expressions import containers_waited_for, elements_of
+from agraph_static._internal.hands import is_completed_by_others
 from agraph_static._internal.owner_fix import has_owner
-from agraph_static._internal.tree import dotted
+from agraph_static._internal.shown import PLAINEST
+from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,7 @@ class Flight:
         kind: `future` or `event`.
         resolutions: The calls that complete it.
         work: What the owner awaits in between: awaits, `async with` and `async for`, in order.
+        completed: The one of them that completes it when all goes well.
         reader: Who else waits for it.
         how: What one call of the owner does with it, in words.
         is_made: Whether the owner makes it.
@@ -47,6 +50,7 @@ class Flight:
     name: str
     kind: str
     resolutions: list[cst.CSTNode]
+    completed: cst.CSTNode
     work: list[cst.CSTNode]
     reader: Wait
     how: str
@@ -113,6 +117,11 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     ]
     if not resolutions:
         return None
+    final = any(stands_in(context, one, (cst.Finally,)) for one in resolutions)
+    if start.is_made and not final and is_completed_by_others(context, flow.root(place), function):
+        return None  # whoever comes first
+    usual = (one for one in resolutions if not stands_in(context, one, HANDLERS))
+    completed = next(usual, resolutions[0])
     first, last = context.start(resolutions[0]), max(map(context.start, resolutions))
     block, containers = _block(context, creation), _containers(function, names)
     own = [
@@ -123,7 +132,11 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     ]
     if any(made < context.start(node) < first for node in own):
         return None  # it waits for its own future: somebody else completes it
-    work = [node for node in suspensions(function) if made < context.start(node) < last and node not in own]
+    work = [
+        node
+        for node in suspensions(function)
+        if made < context.start(node) < last and node not in own and not _is_anothers(context, node, names)
+    ]
     work.sort(key=context.start)
     if not work or context.start(work[0]) > first:
         return None  # completed before the owner does anything else
@@ -134,8 +147,34 @@ def flight_from(context: Context, function: Function, start: Start) -> Flight | 
     name = name.replace("[]", "[...]")
     has_edge = _records_edges(function) or has_owner(context, function, place)
     return Flight(
-        function, creation, place, name, kind, resolutions, work, reader, start.how, start.is_made, has_edge
-    )
+        function, creation, place, name, kind, resolutions, completed, work, reader, start.how, start.is_made,
+        has_edge,
+    )  # fmt: skip
+
+
+def _is_anothers(context: Context, node: cst.CSTNode, names: set[str]) -> bool:
+    """Whether a node stands below `if leader is not own:`, where another's is waited for."""
+    for one in context.module.ancestors(node):
+        if isinstance(one, (cst.FunctionDef, cst.Lambda)):
+            return False
+        if isinstance(one, cst.If) and isinstance(one.test, cst.Comparison):
+            left, word, right = context.module.code(one.test).partition(" is not ")
+            if word and {left.strip(), right.strip()} & names and right.strip() != "None":
+                return any(inner is node for inner in walk(one.body))
+    return False
+
+
+HANDLERS = (cst.ExceptHandler, cst.ExceptStarHandler)
+
+
+def stands_in(context: Context, node: cst.CSTNode, blocks: tuple[type[cst.CSTNode], ...]) -> bool:
+    """Whether a node stands in a part of a `try` statement of its function."""
+    for one in context.module.ancestors(node):
+        if isinstance(one, (cst.FunctionDef, cst.Lambda)):
+            return False
+        if isinstance(one, blocks):
+            return True
+    return False
 
 
 def _names(context: Context, function: Function, creation: cst.Call, made: int) -> set[str]:
@@ -246,9 +285,6 @@ def suspensions(function: Function) -> list[cst.CSTNode]:
     return found
 
 
-_PLAINEST = ("await", "pass", "method", "return")
-
-
 def _reader(context: Context, function: Function, start: Start, own: list[cst.Await]) -> Wait | None:
     """Someone who waits for it, the plainest kind first, and is not the owner after it made it."""
     made = context.start(start.node)
@@ -264,4 +300,4 @@ def _reader(context: Context, function: Function, start: Start, own: list[cst.Aw
         if wait.function is function and mine and context.start(wait.node) > made:
             continue
         found.append(wait)
-    return min(found, key=lambda wait: _PLAINEST.index(wait.kind), default=None)
+    return min(found, key=lambda wait: PLAINEST.index(wait.kind), default=None)

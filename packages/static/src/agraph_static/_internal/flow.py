@@ -407,7 +407,7 @@ class Flow:
 
     def _join_items(self) -> None:
         """Items of containers that are one are one, too. Each round closes one level."""
-        known = self._known_items() if self._has_keys else set()
+        known = self._known_items() if self._has_keys or "].set_" in self.module.text else set()
         for _ in range(_NESTING):
             places = {*known, *self._parent, *self._parent.values(), *self._values, *self._waits}
             joined = False
@@ -426,14 +426,14 @@ class Flow:
                 return
 
     def _known_items(self) -> set[Place]:
-        """Items without a constant key that the module speaks of, be it on the way to something else."""
+        """Items that the module speaks of, those without a constant key also on the way to something else."""
         places = [*self._parent, *self._parent.values(), *self._values, *self._waits, *self._passed]
         for call in self.module.calls:
             for one in (call.receiver, *call.args):
                 place = self.place(one, call.function) if type(one) in _STEPS else None
                 if place is not None:
                     places.append(place)
-        return {
+        return {place for place in places if is_item(place[2])} | {
             (kind, owner, path[: index + 2])
             for kind, owner, path in places
             for index in range(len(path))

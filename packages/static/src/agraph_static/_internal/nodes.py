@@ -105,3 +105,27 @@ def _is_owner(node: ast.AST) -> bool:
     if isinstance(node, ast.Name):
         return node.id in ("self", "cls") or node.id[:1].isupper()
     return isinstance(node, ast.Call) and last_name(node.func) == "super"
+
+
+def hands_parameter_to(function: ast.AST, names: set[str]) -> bool:
+    """Whether a function hands one of its parameters to a function of one of these names."""
+    arguments = getattr(function, "args", None)
+    given = {one.arg for one in walk(arguments) if isinstance(one, ast.arg)} if arguments else set()
+    return any(
+        isinstance(one, ast.Call)
+        and last_name(one.func) in names
+        and any(isinstance(argument, ast.Name) and argument.id in given for argument in one.args)
+        for one in walk(function)
+    )
+
+
+def is_taken_up(node: ast.AST) -> bool:
+    """`event.clear()`, or `flag = True`."""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) == "clear" and not node.args
+    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value is True
+
+
+def unsubscripted(node: ast.expr) -> ast.expr:
+    """`make` of `make[int]`."""
+    return node.value if isinstance(node, ast.Subscript) else node

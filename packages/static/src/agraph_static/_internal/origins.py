@@ -128,6 +128,17 @@ class Origins:
             found |= self.of(returned, callee, hops - 1)
         return found or {origin}
 
+    def is_of_threads_by_name(self, expression: cst.BaseExpression, function: Function) -> bool:
+        """Whether an expression is a parameter that is annotated as a future of `concurrent.futures`."""
+        place = self.flow.place(expression, function)
+        for _, owner, path in self.flow.members(place) if place is not None else ():
+            scope = self._by_id.get(owner) if isinstance(owner, int) else None
+            for binding in scope.bindings.get(path, ()) if scope is not None else ():
+                annotation = binding.node.annotation if isinstance(binding.node, cst.Param) else None
+                if annotation is not None and "thread" in _of_annotation(annotation.annotation, self.module):
+                    return True
+        return False
+
     def of_call(self, node: cst.Call) -> Origin:  # noqa: PLR0911 - one question after the other reads best
         """What the call of a known maker returns."""
         path = dotted(node.func).replace("[]", "")
@@ -218,6 +229,7 @@ def _of_annotation(annotation: cst.BaseExpression, module: Module) -> set[Origin
             return {"task"}
     if text == "Task":
         return {"task"}
-    if "concurrent.futures" in text and text.count("Future") == 1:
+    named = module.qualify(text) if text.isidentifier() else text
+    if "concurrent.futures" in named and named.count("Future") == 1:
         return {"thread"}
     return set()

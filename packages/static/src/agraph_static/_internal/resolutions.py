@@ -124,14 +124,14 @@ class Resolver:
 
     def _single_value(self, name: str, function: Function) -> Value | None:
         scope = self.module.scope_of(name, function)
-        values = (
-            [one for one in scope.bindings[name] if one.kind == "assign" and one.value is not None]
-            if scope
-            else []
-        )
-        if scope is None or len(values) != 1 or values[0].value is None:
+        bindings = scope.bindings[name] if scope is not None else []
+        values = [one.value for one in bindings if one.kind == "assign" and one.value is not None]
+        if scope is None or len(values) > 1:
             return None
-        return Value(values[0].value, scope)
+        if not values and [one.kind for one in bindings] == ["param"]:  # a callback that is handed in
+            given = self.flow.arguments.get((id(scope), name), ())
+            return given[0] if len(given) == 1 else None
+        return Value(values[0], scope) if values else None
 
     def _attribute(
         self,
@@ -177,6 +177,19 @@ class Resolver:
             return ""
         free = [name for name in callback.function.params[callback.skip :] if name not in callback.env]
         return free[0] if free else ""
+
+    def hands_on(self, callback: Callback) -> bool:
+        """Whether a callback does something with the finished future or its result, not only its error."""
+        source = self.source_parameter(callback)
+        if callback.function is None:
+            return True
+        return any(
+            (call.name == "result" and dotted(call.receiver) == source)
+            or any(dotted(one) == source for one in call.args)
+            for inner in callback.function.subtree()
+            for call in inner.calls
+            if source and call.name not in ("discard", "remove")
+        )
 
     # Resolutions
 
@@ -276,9 +289,7 @@ class Resolver:
         place = self.flow.place(target, call.function)
         if place is None or (kind != "future" and not self._is_primitive(place, kind)):
             return None
-        return Resolution(
-            kind, place, call.node, call.function, call.name in ("set_exception", "future_set_exc_info")
-        )
+        return Resolution(kind, place, call.node, call.function, call.name in words.FAILURES)
 
     def _in_module(self, call: Call) -> bool:
         """`helpers.set_result(future, value)`: a function of an imported module, not a future's method."""

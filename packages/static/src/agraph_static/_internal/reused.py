@@ -13,7 +13,7 @@ import libcst as cst
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.flights import Start, flight_from
-from agraph_static._internal.hands import is_set_by_others
+from agraph_static._internal.hands import is_completed_by_others, is_set_by_others
 from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
@@ -31,7 +31,9 @@ def reused(context: Context, function: Function) -> Iterator[Flight]:
     """The flights of one coroutine function over an event or a list that it does not make for itself."""
     for start in (*_cleared(context, function), *_guarded(context, function)):
         flight = flight_from(context, function, start)
-        if flight is not None and not only_sleeps(flight.work) and _is_sole_setter(context, flight):
+        if flight is None or only_sleeps(flight.work) or _is_counted(context, flight):
+            continue
+        if _is_sole_setter(context, flight):
             yield flight
     for start in _begun(context, function):
         flight = flight_from(context, function, start)
@@ -54,7 +56,7 @@ def _cleared(context: Context, function: Function) -> Iterator[Start]:
     for call in function.calls:
         if call.name != "clear" or call.receiver is None or call.args:
             continue
-        start = _over_event(context, function, call.receiver, call.node, "clears it, works and sets it")
+        start = _over(context, function, (call.receiver, "event"), call.node, "clears it, works")
         if start is not None:
             yield start
 
@@ -62,8 +64,8 @@ def _cleared(context: Context, function: Function) -> Iterator[Start]:
 def _guarded(context: Context, function: Function) -> Iterator[Start]:
     """`if self.closed: await self.event.wait(); return`, then `self.closed = True`."""
     for node in function.awaits:
-        called = node.expression.func if isinstance(node.expression, cst.Call) else None
-        if not isinstance(called, cst.Attribute) or called.attr.value != "wait":
+        awaited = _awaited(node)
+        if awaited is None:
             continue
         around = next((one for one in context.module.ancestors(node) if isinstance(one, cst.If)), None)
         if around is None or not any(isinstance(one, cst.Return) for one in walk(around.body)):
@@ -72,8 +74,7 @@ def _guarded(context: Context, function: Function) -> Iterator[Start]:
         for assignment in function.assignments:
             raised = isinstance(assignment.value, cst.Name) and assignment.value.value == "True"
             if raised and dotted(assignment.target) in flags and _follows(context, around, assignment):
-                how = "raises the flag, works and sets the event"
-                start = _over_event(context, function, called.value, assignment.node, how)
+                start = _over(context, function, awaited, assignment.node, "raises the flag, works")
                 if start is not None:
                     yield start
 
@@ -84,18 +85,58 @@ def _follows(context: Context, node: cst.If, assignment: Assignment) -> bool:
     )
 
 
-def _over_event(
-    context: Context, function: Function, event: cst.BaseExpression, node: cst.CSTNode, how: str
+def _is_counted(context: Context, flight: Flight) -> bool:
+    """`if not self.connections: self.idle.set()`: the last of several owners sets it."""
+    return all(
+        any(isinstance(one, cst.If) and not _mentions(one.test, flight) for one in _around(context, node))
+        for node in flight.resolutions
+    )
+
+
+def _around(context: Context, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    for one in context.module.ancestors(node):
+        if isinstance(one, (cst.FunctionDef, cst.Lambda)):
+            return
+        yield one
+
+
+def _mentions(test: cst.BaseExpression, flight: Flight) -> bool:
+    """Whether a test asks whether the event or future is done already, or is there."""
+    return any(dotted(one) == flight.name for one in walk(test))
+
+
+def _awaited(node: cst.Await) -> tuple[cst.BaseExpression, str] | None:
+    """What is awaited: `event` of `event.wait()`, or a future, as it is or in a `shield`."""
+    expression: cst.BaseExpression = node.expression
+    if isinstance(expression, cst.Call):
+        if isinstance(expression.func, cst.Attribute) and expression.func.attr.value == "wait":
+            return (expression.func.value, "event") if not expression.args else None
+        if dotted(expression.func).rpartition(".")[2] != "shield" or not expression.args:
+            return None
+        expression = expression.args[0].value
+    return expression, "future"
+
+
+def _over(
+    context: Context,
+    function: Function,
+    awaited: tuple[cst.BaseExpression, str],
+    node: cst.CSTNode,
+    how: str,
 ) -> Start | None:
-    place = context.flow.place(event, function)
-    if place is None or place[0] == "v" or "event" not in context.origins.of_place(place):
+    expression, kind = awaited
+    place = context.flow.place(expression, function)
+    if place is None or place[0] == "v" or kind not in context.origins.of_place(place):
         return None
-    return Start(node, {dotted(event)}, place, "event", how, is_made=False)
+    ends = "sets it" if kind == "event" else "completes it"
+    return Start(node, {dotted(expression)}, place, kind, f"{how} and {ends}", is_made=False)
 
 
 def _is_sole_setter(context: Context, flight: Flight) -> bool:
     """Whether nothing else in the module sets the event; whoever makes it may set it at once."""
     flow, root = context.flow, context.flow.root(flight.place)
+    if flight.kind == "future":
+        return not is_completed_by_others(context, root, flight.function)
     makers = {id(one.function) for one in flow.values(root)}
     for call in context.module.calls:
         if call.name == "set" and call.function is not flight.function and id(call.function) not in makers:

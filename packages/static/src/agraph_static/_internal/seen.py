@@ -1,8 +1,8 @@
 """Waits whose edge to a task the await graph has anyway. Used by AG101, AG110, AG111.
 
 A task of an `asyncio.TaskGroup` is awaited by the task that entered the group, for as long as it lives
-(CPython 3.14, asyncio/taskgroups.py: `create_task` calls `future_add_to_awaited_by`). And who has awaited a
-task to its end does not wait for it any more.
+(CPython 3.14, asyncio/taskgroups.py: `create_task` calls `future_add_to_awaited_by`). Who has awaited a task
+to its end does not wait for it any more. And a task does not wait for itself.
 """
 
 from __future__ import annotations
@@ -20,8 +20,18 @@ if TYPE_CHECKING:
     from agraph_static._internal.flow import Place, Wait
     from agraph_static._internal.scopes import Call, Function
 
-_GROUPS = frozenset({"asyncio.TaskGroup", "asyncio.taskgroups.TaskGroup", "taskgroup.TaskGroup"})
-"""asyncio's, and its backport. Groups of other libraries record no edges."""
+_GROUPS = frozenset(
+    {
+        "asyncio.TaskGroup",
+        "asyncio.taskgroups.TaskGroup",
+        "taskgroup.TaskGroup",
+        "aiotools.TaskGroup",
+        "aiotools.TaskScope",
+        "aiotools.taskscope.TaskScope",
+        "taskscope.TaskScope",
+    }
+)
+"""asyncio's, its backport, and those of aiotools 2. Groups of other libraries record no edges."""
 
 _TO_THE_END = frozenset({"wait", "gather"})
 
@@ -36,17 +46,32 @@ def seen_anyway(context: Context, wait: Wait, makers: list[Call], after: Call) -
         after: The call that says the task completes the future.
     """
     return bool(makers) and all(
-        _is_child_of(context, one, wait) or _has_ended(context, one, wait, after) for one in makers
+        _is_itself(one, wait) or _is_child_of(context, one, wait) or _has_ended(context, one, wait, after)
+        for one in makers
     )
+
+
+def _is_itself(maker: Call, wait: Wait) -> bool:
+    """Whether the function that waits asked for its own task: `asyncio.current_task()`."""
+    return maker.name == "current_task" and maker.function is wait.function
 
 
 def makers_of(context: Context, source: cst.BaseExpression, function: Function) -> list[Call]:
     """The calls that make the task an expression stands for; none when it can be something else, too."""
     place = context.flow.place(source, function)
     nodes = [source] if place is None else [one.node for one in context.flow.values(place)]
+    nodes = _bound_to(context, source, function) or nodes
     calls = [context.module.call_of.get(id(one)) for one in nodes]
     known = [one for one in calls if one is not None and context.origins.of_call(one.node) == "task"]
     return known if len(known) == len(nodes) else []
+
+
+def _bound_to(context: Context, source: cst.BaseExpression, function: Function) -> list[cst.BaseExpression]:
+    """What a variable is bound to when every binding is a call, whatever else its value gets mixed with."""
+    scope = context.module.scope_of(source.value, function) if isinstance(source, cst.Name) else None
+    bindings = scope.bindings[source.value] if scope is not None and isinstance(source, cst.Name) else []
+    values = [one.value for one in bindings if one.kind == "assign" and isinstance(one.value, cst.Call)]
+    return [one for one in values if one is not None] if len(values) == len(bindings) else []
 
 
 def _is_child_of(context: Context, call: Call, wait: Wait) -> bool:

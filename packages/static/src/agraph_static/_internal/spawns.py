@@ -10,12 +10,13 @@ import libcst as cst
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.arguments import bound_arguments
 from agraph_static._internal.expressions import container_of, is_queue_get
-from agraph_static._internal.flights import suspensions
+from agraph_static._internal.flights import HANDLERS, stands_in, suspensions
 from agraph_static._internal.flow import Value
-from agraph_static._internal.hands import is_set_by_others
+from agraph_static._internal.hands import is_callback, is_set_by_others
 from agraph_static._internal.owner_fix import has_owner
 from agraph_static._internal.reused import only_sleeps
 from agraph_static._internal.seen import seen_anyway
+from agraph_static._internal.shown import plainest
 from agraph_static._internal.tree import dotted, walk
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from agraph_static._internal.flow import Place, Wait
     from agraph_static._internal.model import Confidence
     from agraph_static._internal.resolutions import Resolution
-    from agraph_static._internal.scopes import Call, Function
+    from agraph_static._internal.scopes import Assignment, Call, Function
 
 
 _TRANSPORT_EVENTS = frozenset(
@@ -34,6 +35,7 @@ _TRANSPORT_EVENTS = frozenset(
 """Methods of an asyncio protocol: until the transport calls one, there is no task to wait for."""
 
 _COMPLETES = words.RESOLVE_METHODS | {"set", "clear"}
+_REGISTERS = frozenset({"add_done_callback"})
 
 
 @dataclass(slots=True, eq=False)
@@ -63,7 +65,8 @@ def spawns(context: Context) -> Iterator[Spawn]:
     flights = {context.flow.root(flight.place) for flight in context.flights}
     for call in list(context.module.calls):
         for task in _tasks(context, call):
-            for resolution in context.resolver.of_function(task.body, task.env):
+            found = context.resolver.of_function(task.body, task.env)
+            for resolution in sorted(found, key=lambda one: _unusual(context, one)):
                 key = (id(task.body), context.flow.root(resolution.place))
                 if key in seen or key[1] in flights or resolution.kind not in ("future", "event"):
                     continue
@@ -71,6 +74,10 @@ def spawns(context: Context) -> Iterator[Spawn]:
                 if spawn is not None:
                     seen.add(key)
                     yield spawn
+
+
+def _unusual(context: Context, resolution: Resolution) -> bool:
+    return resolution.only_exception or stands_in(context, resolution.node, HANDLERS)
 
 
 @dataclass(slots=True, eq=False)
@@ -109,7 +116,7 @@ def _coroutine(context: Context, call: Call) -> Call | None:
         while arguments and dotted(arguments[0]).rpartition(".")[2] not in words.TASK_METHODS:
             arguments.pop(0)
         arguments = arguments[1:]
-    elif context.origins.of_call(call.node) != "task":
+    elif context.origins.of_call(call.node) != "task" and not _is_called_like_one(context, call):
         return None
     if not arguments:
         return None
@@ -120,6 +127,15 @@ def _coroutine(context: Context, call: Call) -> Call | None:
         values = [one.value for one in bindings if one.kind == "assign" and isinstance(one.value, cst.Call)]
         argument = values[0] if len(values) == 1 and values[0] is not None else argument
     return context.module.call_of.get(id(argument))
+
+
+def _is_called_like_one(context: Context, call: Call) -> bool:
+    """`create_task_with_retries(self.run())`: a helper of another module that makes a task of a coroutine."""
+    coroutine = context.module.call_of.get(id(call.args[0])) if call.args else None
+    if not call.name.startswith("create_task_") or coroutine is None:
+        return False
+    body = context.flow.callee(coroutine)
+    return body is not None and body.is_async
 
 
 def _judge(context: Context, task: _Task, resolution: Resolution) -> Spawn | None:
@@ -146,27 +162,40 @@ def _judge(context: Context, task: _Task, resolution: Resolution) -> Spawn | Non
 def _weigh(context: Context, task: _Task, resolution: Resolution, waits: list[Wait]) -> Spawn | None:
     """How sure it is that who waits for what a task completes waits for that task."""
     call, body, event = task.call, task.body, resolution.kind == "event"
-    paired = next((wait for wait in waits if _follows(context, wait, call)), None)
+    following = [wait for wait in waits if _follows(context, wait, call)]
+    paired = plainest(context, following, call) if following else None
+    shown = plainest(context, waits, call) if waits else None
     if paired is not None and _only_here(context, task, resolution):
         reason = "the function that starts the task waits for what only this task completes"
         return Spawn(call, body, resolution, paired, "likely", reason)
-    if not task.is_known or (
-        (event or resolution.depth > 0) and not _is_its_affair(context, task, resolution)
-    ):
+    started = not task.is_known or _is_at_once(context, body, resolution)
+    if started or ((event or resolution.depth > 0) and not _is_its_affair(context, task, resolution)):
         return None
     if event:
         own, root = {id(body), id(resolution.function)}, context.flow.root(resolution.place)
-        quiet = not waits or _is_signal(context, task, resolution)
+        quiet = not waits or context.in_loop(call.node) or _is_signal(context, task, resolution)
         quiet = quiet or is_set_by_others(context, root, own, _coroutine(context, call))
         reason = "only the spawned task sets it"
-        return None if quiet else Spawn(call, body, resolution, waits[0], "likely", reason)
+        return None if quiet else Spawn(call, body, resolution, shown, "likely", reason)
     if not waits:
         reason = _without_waits(context, task, resolution)
         return Spawn(call, body, resolution, None, "likely", reason) if reason else None
     doubt = _doubt(context, call, body, resolution)
     if doubt:
-        return Spawn(call, body, resolution, waits[0], "possible", doubt)
-    return Spawn(call, body, resolution, waits[0], "likely", "the spawned task completes it in its own body")
+        return Spawn(call, body, resolution, shown, "possible", doubt)
+    return Spawn(call, body, resolution, shown, "likely", "the spawned task completes it in its own body")
+
+
+def _is_at_once(context: Context, body: Function, resolution: Resolution) -> bool:
+    """Whether the task completes it in its first step: who waits elsewhere waits for it to be started."""
+    first = resolution.way[0] if resolution.way else resolution.node
+    done = context.module.positions.offsets(first)[1]
+    if any(context.start(one) < done for one in suspensions(body)):
+        return False
+    if body.is_method and context.module.method_owners.get(body.name) is None:
+        return False  # a subclass may do more before
+    conditional = (cst.If, cst.For, cst.ExceptHandler, cst.Finally)
+    return not any(isinstance(one, conditional) for one in _around(context, first, body))
 
 
 def _counts(wait: Wait) -> bool:
@@ -186,7 +215,7 @@ def _only_here(context: Context, task: _Task, resolution: Resolution) -> bool:
     """Whether nothing else in the module completes, or clears, what the task completes."""
     root = context.flow.root(resolution.place)
     own = {id(one.function) for one in context.resolver.of_function(task.body)}
-    own |= {id(one) for one in task.others}
+    own |= {id(one) for one in (task.body, *task.others)}
     own |= {id(value.function) for value in context.flow.values(root)}
     return not any(
         id(call.function) not in own and not _is_before(context, call, task.call)
@@ -224,6 +253,13 @@ def _handed_on(context: Context, calls: list[Call]) -> Iterator[Function]:
 
 def _is_its_affair(context: Context, task: _Task, resolution: Resolution) -> bool:
     """Whether only this task completes it, and is started to do so."""
+    for call in context.module.calls:
+        awaited = call.name == task.body.name and isinstance(
+            context.module.parents.get(id(call.node)), cst.Await
+        )
+        own = call.function.name == task.body.name  # `await super().run()` of a subclass
+        if awaited and not own and context.flow.callee(call) is task.body:
+            return False  # another task runs the same for itself
     return _only_here(context, task, resolution) and _is_on_its_way(context, task, resolution)
 
 
@@ -265,7 +301,8 @@ def _without_waits(context: Context, task: _Task, resolution: Resolution) -> str
     kind, _, path = context.flow.root(resolution.place)
     made_here = any(value.function is task.call.function for value in context.flow.values(resolution.place))
     public = kind == "s" and path.count(".") == 1 and "[" not in path and not path.startswith("._")
-    if public and made_here and _only_here(context, task, resolution):
+    called_back = any(_calls_on(context, context.flow.root(resolution.place), _REGISTERS))
+    if public and made_here and not called_back and _only_here(context, task, resolution):
         return "the future is made beside the task that completes it, and is there for others to wait for"
     return ""
 
@@ -327,18 +364,27 @@ def _is_handed_in(context: Context, place: Place, call: Call) -> bool:
 
 def _doubt(context: Context, call: Call, body: Function, resolution: Resolution) -> str:
     """Why the task may not be the one who decides when the future is completed; empty when it is."""
-    batch = resolution.depth == 0 and (
-        _is_batch(context, resolution)
-        or _is_broadcast(resolution, body)
-        or _is_work_item(context, resolution)
+    batch = _is_batch(context, resolution) or (
+        resolution.depth == 0 and (_is_broadcast(resolution, body) or _is_work_item(context, resolution))
     )
-    if not batch and any(member[2].endswith("[]") for member in context.flow.members(resolution.place)):
+    items = any(member[2].endswith("[]") for member in context.flow.members(resolution.place))
+    if items and not batch and not _is_made_for(context, call, resolution):
         return "the future is picked from a table, as the answer to a request is"
-    if call.function.name == "<lambda>" or call.function.name in _TRANSPORT_EVENTS:
+    name = call.function.name
+    if name == "<lambda>" or name in _TRANSPORT_EVENTS or is_callback(context, call.function):
         return "the task is started by an event"
     if not batch and any(context.in_loop(one) for one in (resolution.node, *resolution.way)):
         return "the task completes futures again and again, as a reader of messages does"
     return ""
+
+
+def _is_made_for(context: Context, call: Call, resolution: Resolution) -> bool:
+    """Whether the function that starts the task makes the future, and hands it to the task by its name."""
+    kind, owner, path = resolution.place
+    bindings = call.function.bindings.get(path, ()) if kind == "v" and owner == id(call.function) else ()
+    return bool(bindings) and all(
+        isinstance(one.value, cst.Call) and context.origins.of_call(one.value) == "future" for one in bindings
+    )
 
 
 def _is_batch(context: Context, resolution: Resolution) -> bool:
@@ -363,15 +409,30 @@ def _is_work_item(context: Context, resolution: Resolution) -> bool:
     """Whether the task took the future out of a queue: it works through what others put in."""
     function = resolution.function
     call = resolution.node
-    head = dotted(call.func).partition(".")[0] if isinstance(call, cst.Call) else ""
+    head = dotted(call.func).partition(".")[0].partition("[")[0] if isinstance(call, cst.Call) else ""
     for one in function.assignments:
         value = one.value.expression if isinstance(one.value, cst.Await) else one.value
         if dotted(one.target) != head or not isinstance(value, cst.Call) or not is_queue_get(value):
             continue
         receiver = value.func.value if isinstance(value.func, cst.Attribute) else None
         if receiver is not None and "queue" in context.origins.of(receiver, function):
-            return True
+            return not _is_answered(context, one, function)
     return False
+
+
+def _is_answered(context: Context, taken: Assignment, function: Function) -> bool:
+    """Whether a message comes first and then the future it answers: `async for message in reader`."""
+    around = _around(context, taken.node, function)
+    loop = next((one for one in around if isinstance(one, (cst.For, cst.While))), None)
+    if isinstance(loop, cst.For) and loop.asynchronous is not None:
+        return True
+    inside = {id(node) for node in walk(loop.body)} if loop is not None else set()
+    return any(
+        id(one.node) in inside
+        and isinstance(one.value, cst.Await)
+        and context.start(one.node) < context.start(taken.node)
+        for one in function.assignments
+    )
 
 
 def _around(context: Context, node: cst.CSTNode, function: Function) -> Iterator[cst.CSTNode]:

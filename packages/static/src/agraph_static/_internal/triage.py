@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 
 from agraph_static._internal import vocabulary as words
 from agraph_static._internal.lock_triage import nests_locks, takes_enough_locks, takes_locks
-from agraph_static._internal.nodes import NO_NAMES, code_of, last_name, mentioned, own_names, walk
+from agraph_static._internal.nodes import (
+    NO_NAMES,
+    code_of,
+    hands_parameter_to,
+    is_taken_up,
+    last_name,
+    mentioned,
+    own_names,
+    unsubscripted,
+    walk,
+)
 from agraph_static._internal.units import ROUNDS, Closure, Unit, Units, any_in, closure, present, reach
 
 if TYPE_CHECKING:
@@ -29,7 +39,7 @@ _SPAWN = tuple(
     for name in sorted(words.TASK_METHODS, key=len)
     if not any(other in name for other in words.TASK_METHODS - {name})
 )
-_COMPLETE = (b"set_result", b"set_exc", b"unless_", b"chain_future", b"_copy_future_state")
+_COMPLETE = (b"set_result", b"set_exc", b"unless_", b" notify(", b"chain_future", b"_copy_future_state")
 _WAKES: dict[str, tuple[bytes, ...]] = {
     # what is woken -> how
     "event": (b".set()", b".set,", b".set)"),
@@ -63,7 +73,7 @@ def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the
     if not any_in(_COROUTINES, data):
         return False
     future = b"_future" in data  # a part of several words
-    complete = any_in(_COMPLETE if future else _COMPLETE[:3], data)
+    complete = any_in(_COMPLETE if future else _COMPLETE[:4], data)
     if complete and (any_in(_MAKE, data) or any_in(_SPAWN, data)):
         return True
     if any_in(_REGISTER if future else _REGISTER[:1], data) and (complete or any_in(_WAKE, data)):
@@ -237,7 +247,14 @@ def _has_bridge(found: Units, kinds: frozenset[str]) -> bool:
     keys = [key for kind, ways in _WAKES.items() if kind in woken for key in ways]
     wake = closure(found, (*_COMPLETE, *keys))
     names = _COMPLETE_NAMES.union(name for name, kind in words.HOPS.items() if kind in woken)
-    return any(wake.reaches(unit) and _registers(unit.node, wake, names) for unit in found.having(_REGISTER))
+    for unit in found.having(_REGISTER):
+        if wake.reaches(unit) and _registers(unit.node, wake, names):
+            return True
+        if unit.name and hands_parameter_to(unit.node, _REGISTER_NAMES):
+            giving = (one for one in found.having((unit.name,)) if one is not unit)
+            if any(one.names_any({unit.name}) and wake.reaches(one) for one in giving):
+                return True
+    return False
 
 
 def _registers(node: ast.AST, wake: Closure, names: frozenset[str]) -> bool:
@@ -300,11 +317,13 @@ def _takes_up(unit: Unit, near: Closure, *, events: bool) -> bool:
     """Whether a function may clear an event, raise a flag or begin a list, wait, and then wake others."""
     text = unit.text
     event = events and b".set()" in text and (b".clear()" in text or (b".wait()" in text and b"True" in text))
+    raised = b"True" in text and b"return" in text and near.reaches(unit)
     begun = b"for " in text and any_in(_EMPTY, text) and near.reaches(unit)
-    if not event and not begun:
+    if not event and not begun and not raised:
         return False
     nodes = [one for one, own in code_of(unit.node) if own]
-    starts = [_place(one) for one in nodes if (event and _is_taken_up(one)) or (begun and _begins(one))]
+    taken = event or raised
+    starts = [_place(one) for one in nodes if (taken and is_taken_up(one)) or (begun and _begins(one))]
     first = min(starts, default=None)
     waits = [_place(one) for one in nodes if isinstance(one, (ast.Await, ast.AsyncWith, ast.AsyncFor))]
     waited = min((one for one in waits if first is not None and one > first), default=None)
@@ -312,13 +331,6 @@ def _takes_up(unit: Unit, near: Closure, *, events: bool) -> bool:
     return waited is not None and any(
         isinstance(one, ast.Call) and _place(one) > waited and last_name(one.func) in names for one in nodes
     )
-
-
-def _is_taken_up(node: ast.AST) -> bool:
-    """`event.clear()`, or `flag = True`."""
-    if isinstance(node, ast.Call):
-        return last_name(node.func) == "clear" and not node.args
-    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value is True
 
 
 def _begins(node: ast.AST) -> bool:
@@ -389,7 +401,7 @@ class _Flow:
     def _assigned(self, value: ast.expr, written: set[str], *, own: bool) -> None:
         self.flows.append((mentioned(value), written))
         for item in _items(value):
-            if isinstance(item, ast.Call) and last_name(_unsubscripted(item.func)) in _MAKER_NAMES:
+            if isinstance(item, ast.Call) and last_name(unsubscripted(item.func)) in _MAKER_NAMES:
                 self.names |= written
                 if own:
                     self.made = min(self.made or _place(item), _place(item))
@@ -414,10 +426,6 @@ def _may_complete(call: ast.Call, names: set[str], near: dict[bytes, bytes]) -> 
     return bool(set().union(*map(mentioned, call.args)) & names) or any(one.encode() in text for one in names)
 
 
-def _unsubscripted(node: ast.expr) -> ast.expr:
-    return node.value if isinstance(node, ast.Subscript) else node
-
-
 _MAKER_NAMES = words.FUTURE_METHODS | {"Future", "Event", "_GatheringFuture"}
 
 
@@ -439,7 +447,9 @@ def _spawns(node: ast.AST, bodies: set[str], tree: ast.AST) -> bool:
     """Whether a call that may make a task is given one of these coroutines, or a variable for it."""
     given: set[str] = set()
     for one in walk(node):
-        if isinstance(one, ast.Call) and (last_name(one.func) in _SPAWNERS or _is_scheduled(one)):
+        name = last_name(one.func) if isinstance(one, ast.Call) else ""
+        spawner = name in _SPAWNERS or name.startswith("create_task_")
+        if isinstance(one, ast.Call) and (spawner or _is_scheduled(one)):
             for argument in (*one.args, *(keyword.value for keyword in one.keywords)):
                 given |= own_names(argument)
     if given & bodies:

@@ -138,6 +138,9 @@ RESOLVERS = {
     "*set_exception": 0,
     "homeassistant.util.async_.set_result_unless_done": 0,
     "asyncio.futures._set_result_unless_cancelled": 0,
+    "mode.utils.futures.notify": 0,
+    "*maybe_set_result": 0,
+    "*maybe_set_exception": 0,
     "asyncio.futures._copy_future_state": 1,
     "*future_set_result_unless_cancelled": 0,
     "*future_set_exception_unless_cancelled": 0,
@@ -148,6 +151,9 @@ RESOLVERS = {
     "*set_result_unless_cancelled": 0,
     "*_copy_future_state": 1,
 }
+
+FAILURES = frozenset({"set_exception", "future_set_exc_info", "maybe_set_exception"})
+"""Of these, the ones that complete a future with an error."""
 
 CHAINERS = {
     # name -> positions of source and target

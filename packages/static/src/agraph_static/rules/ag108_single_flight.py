@@ -187,6 +187,21 @@ class Gate:
     async def enter(self):
         await self._open.wait()
 """,
+        """\
+import asyncio
+
+class Room:
+    async def connect(self):
+        self._name = asyncio.get_running_loop().create_future()
+        answer = await self._join()
+        self._name.set_result(answer.name)
+
+    def on_update(self, update):
+        self._name.set_result(update.name)
+
+    async def name(self):
+        return await asyncio.shield(self._name)
+""",
     )
 
     @classmethod
@@ -212,7 +227,7 @@ class Gate:
                 related=(
                     context.related(flight.reader.node, "another task waits for it here"),
                     context.related(flight.work[0], "the owner waits here meanwhile"),
-                    context.related(flight.resolutions[0], "resolved here"),
+                    context.related(flight.completed, "resolved here"),
                 ),
                 notes=(f"the same call of `{owner}` {flight.how}",),
                 fix=flight_fix(context, flight),

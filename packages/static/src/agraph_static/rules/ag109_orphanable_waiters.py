@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from agraph_static._internal.model import Finding
 
 
+_FUTURE = (
+    "completed", "pending", "complete it in a `finally`, or in `except BaseException` with `set_exception`"
+)  # fmt: skip
+_EVENT = ("set", "unset", "set it in a `finally`")
+
+
 class OrphanableWaiters(Rule):
     """Looks at single flights (see AG108) whose owner can leave without completing the future."""
 
@@ -83,16 +89,18 @@ class Store:
                 continue
             node, reason = found
             made = f"`{flight.name}` is made here" if flight.is_made else "the owner begins here"
+            done, left, how = _EVENT if flight.kind == "event" else _FUTURE
+            only = " only" if len(flight.resolutions) == 1 else ""
             yield context.finding(
                 cls, node, flight.function,
-                f"`{flight.name}` is never completed when this {reason}, and those who wait for it hang",
+                f"`{flight.name}` is never {done} when this {reason}, and those who wait for it hang",
                 confidence="likely",
-                label=f"when this {reason}, `{flight.name}` stays pending",
-                help="complete it in a `finally`, or in `except BaseException` with `set_exception`",
+                label=f"when this {reason}, `{flight.name}` stays {left}",
+                help=how,
                 related=(
                     context.related(flight.creation, made),
                     context.related(flight.reader.node, "another task waits for it here"),
-                    context.related(flight.resolutions[0], "completed here only"),
+                    context.related(flight.completed, f"{done} here{only}"),
                 ),
                 notes=("`CancelledError` is no `Exception`: `finally` and `BaseException` see it",),
                 fix=orphan_fix(context, flight),

@@ -181,23 +181,26 @@ async def race(attempts):
     def check(cls, context: Context) -> Iterator[Finding]:
         """Find the task-resolved futures of one module."""
         from agraph_static._internal.owner_fix import spawn_fix  # noqa: PLC0415 - imported when first needed
+        from agraph_static._internal.shown import name_in_wait, related_wait  # noqa: PLC0415 - imported when first needed
         from agraph_static._internal.spawns import spawns  # noqa: PLC0415 - imported when first needed
 
         for spawn in spawns(context):
-            name = context.name_of(spawn.resolution.place)
+            place, event = spawn.resolution.place, spawn.resolution.kind == "event"
+            name = name_in_wait(context, place, spawn.call.function, spawn.wait)
             body = spawn.body.name
-            done = "set" if spawn.resolution.kind == "event" else "completed"
-            related = context.made_at(spawn.resolution.place)
+            done = "set" if event else "completed"
+            both = f"the task and for a task of `{name}.wait()`" if event else f"the task and for `{name}`"
+            related = context.made_at(place, name)
             related.append(context.related(spawn.resolution.node, "resolved here"))
             if spawn.wait is not None:
-                related.append(context.related(spawn.wait.node, "awaited here"))
+                related.append(related_wait(context, spawn.wait))
             yield context.finding(
                 cls, spawn.call.node, spawn.call.function,
                 f"`{name}` is {done} by the task that runs `{body}`, and no edge leads from those who wait "
                 "for it to that task",
                 confidence=spawn.confidence,
                 label=f"a wait for `{name}` is really a wait for this task",
-                help=f"wait for `{name}` and the task together with `asyncio.wait`, or record the edge with "
+                help=f"wait with `asyncio.wait` for {both}, or record the edge with "
                 "`future_add_to_awaited_by(task, waiter)`",
                 related=related,
                 notes=(f"{spawn.reason} ({spawn.confidence})",),

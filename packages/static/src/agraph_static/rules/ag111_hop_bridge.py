@@ -29,7 +29,8 @@ Wait for the task itself (`await asyncio.wait({task})`), or record the edge:
 the done-callback and in a `finally`.
 
 Only sources that are known to be tasks are reported: an event that I/O or a thread sets has no task behind
-it.
+it. Neither is an event that something else sets too, nor a queue that others feed, unless the callback hands
+on what the task returned.
 Releasing a semaphore is `likely` at most: any of its holders can end the wait."""
     bad: ClassVar[tuple[str, ...]] = (
         """\
@@ -78,6 +79,23 @@ async def until_closed(transport, source):
     closed = asyncio.Event()
     source.add_done_callback(lambda _: closed.set())
     await closed.wait()
+""",
+        """\
+import asyncio
+
+class Scheduler:
+    def __init__(self):
+        self._changed = asyncio.Event()
+
+    def submit(self, coroutine):
+        task = asyncio.create_task(coroutine)
+        task.add_done_callback(lambda _: self._changed.set())
+        self._changed.set()
+
+    async def run(self):
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
 """,
     )
 

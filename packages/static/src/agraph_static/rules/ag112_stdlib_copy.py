@@ -68,8 +68,9 @@ async def guarded(arg):
             if not bridge.copy_of or bridge.confidence == "possible":
                 continue
             call = bridge.registration
-            source, target = context.code(bridge.source), context.name_of(bridge.target)
-            related = context.made_at(bridge.target)
+            source = context.code(bridge.source)
+            target = context.name_of(bridge.target, call.function)
+            related = context.made_at(bridge.target, target)
             related.append(context.related(bridge.resolution.node, f"`{target}` is completed here"))
             if bridge.wait is not None:
                 related.append(context.related(bridge.wait.node, f"`{target}` is waited for here"))

@@ -99,7 +99,7 @@ async def handler(loop):
                     f"runs `{function.name}`",
                     confidence="likely",
                     label="blocks the thread of the loop",
-                    help=f"run it in a thread, `await asyncio.to_thread({callee.name}, ...)`, or "
-                    "`await` the coroutine",
+                    help=f"run it in a thread, `await asyncio.to_thread({context.code(call.node.func)}, ...)`"
+                    ", or `await` the coroutine",
                     related=(context.related(plain[id(callee)].node, "blocks here"),),
                 )  # fmt: skip
