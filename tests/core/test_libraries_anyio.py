@@ -9,6 +9,7 @@ from snapshots import graph, node, run, task
 
 import agraph
 from agraph._internal import libraries
+from agraph.reduction import judge
 
 anyio = pytest.importorskip("anyio", reason="anyio is not installed")
 
@@ -241,6 +242,44 @@ def test_a_primitive_that_was_made_before_there_was_a_loop(kind):
     held = [(names[e.awaited], e.confidence) for e in snapshot.edges if e.kind == "held_by"]
     assert (found.open, held) == ("", [("holder", "exact")])
     assert "_internal" not in found.name
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_end_of_a_task_group_waits_for_its_tasks(fails):
+    async def main():
+        lock, ready = asyncio.Lock(), anyio.Event()
+
+        async def twice():
+            async with lock, lock:
+                pass
+
+        async def raises():
+            await ready.wait()
+            raise ValueError
+
+        async def parent():
+            async with anyio.create_task_group() as group:
+                group.start_soon(twice, name="twice")
+                if fails:
+                    group.start_soon(raises, name="raises")
+
+        async def sets():
+            await anyio.sleep(1000)
+            ready.set()
+
+        tasks = [start(parent(), "parent"), start(sets(), "sets")]
+        while len(asyncio.all_tasks()) < 4 + fails:
+            await asyncio.sleep(0)
+        await parked(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        snapshot = await capture_elsewhere()
+        await end(*tasks)
+        return snapshot
+
+    snapshot = run(main())
+    waiter = task(snapshot, "parent")
+    assert (waiter.need, waiter.exc) == (1 + fails, True)
+    assert ("parent", "all_of", "twice") in graph(snapshot)
+    assert judge(snapshot).verdict == ("possible" if fails else "certain")
 
 
 def test_fail_after_is_a_deadline():
