@@ -4,7 +4,7 @@ import asyncio
 import functools
 
 import pytest
-from live import end, forever
+from live import end, forever, start
 from proving import verdicts_in
 
 import agraph
@@ -179,6 +179,38 @@ def test_a_task_on_a_timer_may_cancel_those_it_has(supervisor):
     snapshot = asyncio.run(supervised(supervisor))
     assert found_in(snapshot) == {"possible"}
     assert "supervisor, which is on a timer, does not cancel " in snapshot.format()
+
+
+@pytest.mark.parametrize("reschedules", [True, False])
+def test_a_task_on_a_timer_may_end_the_timeouts_of_others(reschedules):
+    async def main():
+        one, other = asyncio.Lock(), asyncio.Lock()
+        limits = []
+
+        async def limited(first, second):
+            async with asyncio.timeout(None) as limit:
+                limits.append(limit)
+                await crossing(first, second)
+
+        async def ends():
+            await asyncio.sleep(1000)
+            for limit in limits:
+                limit.reschedule(0)
+
+        async def looks():
+            await asyncio.sleep(1000)
+            return [limit.when() for limit in limits]
+
+        monitor = ends if reschedules else looks
+
+        tasks = [start(limited(one, other), "left"), start(limited(other, one), "right"), start(monitor())]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        snapshot = agraph.capture()
+        await end(*tasks)
+        return snapshot
+
+    assert found_in(asyncio.run(main())) == {"possible" if reschedules else "certain"}
 
 
 HARMLESS = [sleeps_and_catches, waits_only, cancels_another]

@@ -3,7 +3,8 @@
 A home-made group cancels the rest of its tasks when one of them fails (`task.add_done_callback(self._done)`).
 What the callback does is not known. So it counts only if it leads to tasks and its code, or what that calls
 by name, says `cancel`; and it frees nobody for sure. The same goes for a task that waits with a timeout, or
-sleeps, in a function that says `cancel` (`await asyncio.wait(tasks, timeout=5)`, then `task.cancel()`).
+sleeps, in a function that says `cancel` (`await asyncio.wait(tasks, timeout=5)`, then `task.cancel()`), or
+`reschedule`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _ASYNCIO = str(Path(asyncio.__file__).parent) + os.sep
 _BUDGET = 200_000
 _STEPS = 2
+# To give a timeout another deadline, such as now, cancels the task that is in it.
+_ALSO = ("reschedule",)
 
 
 def note_callbacks(builder: Builder, facts: Facts) -> None:
@@ -77,7 +80,8 @@ class _Callbacks:
         """Note that a task may cancel those that its frames lead to."""
         tasks: set[int] = set()
         for items in items_of_task(task):
-            tasks |= self._leads_to_tasks(items)
+            cells = (item for item in items if type(item) is types.CellType)
+            tasks |= self._leads_to_tasks([*items, *contents(cells)])
         for row in self._rows(tasks - {number}, task, "timed", name):
             self._builder.edge(row, number, "any_of")
 
@@ -149,7 +153,7 @@ def _is_of_the_program_and_says_cancel(code: types.CodeType) -> bool:
 
 
 def _says_cancel(code: types.CodeType) -> bool:
-    return any("cancel" in name and name != "cancelled" for name in code.co_names) or any(
+    return any(("cancel" in name and name != "cancelled") or name in _ALSO for name in code.co_names) or any(
         type(constant) is types.CodeType and _says_cancel(constant) for constant in code.co_consts
     )
 
