@@ -19,6 +19,7 @@ from agraph._internal.handles import note_releases
 from agraph._internal.holdings import Holdings
 from agraph._internal.identity import key_of
 from agraph._internal.kinds import module_of, qualname_of
+from agraph._internal.letting_go import note_calls
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
 from agraph._internal.open_blocks import settle
@@ -143,6 +144,7 @@ class _Work:
             self._hold(facts)
             self._try("acquires", infer_holders, self.builder, self._resources, facts)
             self._try("resources", holdings.connect, facts)
+            self._try("handles", note_calls, self.builder, loops)
             self._try("groups", note_parents, self.builder, facts)
             self._try("callbacks", note_callbacks, self.builder, facts)
             self._try("spans", note_spans, self.builder, facts)
