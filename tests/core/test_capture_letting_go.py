@@ -257,6 +257,19 @@ async def in_a_stack_that_is_passed_on(lock, keep):
         await opens(stack)
 
 
+@contextlib.asynccontextmanager
+async def taking(lock):
+    async with lock:
+        yield
+
+
+async def in_a_manager(lock, keep):
+    manager = taking(lock)
+    keep(manager)
+    async with manager, lock:
+        pass
+
+
 async def in_rows(lock, keep):
     rows = rows_of(lock)
     keep(rows)
@@ -289,7 +302,7 @@ def verdict_of(function, *, shared):
     return judge(run(main())).verdict
 
 
-BLOCKS = [in_a_stack, in_a_stack_that_is_passed_on, in_rows, in_rows_that_are_closed]
+BLOCKS = [in_a_stack, in_a_stack_that_is_passed_on, in_a_manager, in_rows, in_rows_that_are_closed]
 
 
 @pytest.mark.parametrize("function", BLOCKS)

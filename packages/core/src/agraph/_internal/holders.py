@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # How deeply managers are looked through: stacks inside of context managers inside of stacks.
 _DEPTH = 16
-_GENERATOR_MANAGERS = (contextlib._AsyncGeneratorContextManager, contextlib._GeneratorContextManager)
+GENERATOR_MANAGERS = (contextlib._AsyncGeneratorContextManager, contextlib._GeneratorContextManager)
 EXIT_STACKS = (contextlib.AsyncExitStack, contextlib.ExitStack)
 
 
@@ -132,7 +132,7 @@ def _releases(manager: object) -> bool:
 def generator_of(manager: object) -> object:
     """The generator of a context manager made of one; anything else is what it is."""
     kind = type(manager)
-    return instance_dict(manager, kind).get("gen") if is_kind_of(kind, _GENERATOR_MANAGERS) else manager
+    return instance_dict(manager, kind).get("gen") if is_kind_of(kind, GENERATOR_MANAGERS) else manager
 
 
 def releases_when_entered(manager: object) -> bool:
@@ -171,12 +171,13 @@ def expand(manager: object) -> Iterator[object]:
         current, depth = ahead.popleft()
         yield current
         if depth < _DEPTH:
-            ahead += ((inner, depth + 1) for inner in _inside(current))
+            ahead += ((inner, depth + 1) for inner in inside(current))
 
 
-def _inside(manager: object) -> list[object]:
+def inside(manager: object) -> list[object]:
+    """The managers that a manager has entered itself, and will leave when it is left."""
     kind = type(manager)
-    if is_kind_of(kind, _GENERATOR_MANAGERS) or kind is types.AsyncGeneratorType:
+    if is_kind_of(kind, GENERATOR_MANAGERS) or kind is types.AsyncGeneratorType:
         return _of_generator(generator_of(manager))
     if is_kind_of(kind, EXIT_STACKS):
         callbacks = instance_dict(manager, kind).get("_exit_callbacks") or ()

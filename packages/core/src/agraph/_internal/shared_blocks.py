@@ -1,8 +1,8 @@
-"""Blocks that somebody else can end: an exit stack or async generator to which more refer than its own task.
+"""Blocks that somebody else can end: an exit stack or generator to which more refer than its own task.
 
-Whoever has an `AsyncExitStack` may close it, and whoever has an async generator too. Both give back then
-what they hold, although the task stands in the block still. References are counted as in prove_heap.py: one
-that the frames of the task do not explain belongs to somebody else.
+Whoever has an `AsyncExitStack` may close it, and whoever has an async generator, or the manager that was made
+of one, too. They give back then what they hold, although the task stands in the block still. References are
+counted as in prove_heap.py: one that the frames of the task do not explain belongs to somebody else.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agraph._internal.compat import BORROWERS
 from agraph._internal.futures import instance_dict
-from agraph._internal.holders import EXIT_STACKS, Held, expand, generator_of
+from agraph._internal.holders import EXIT_STACKS, GENERATOR_MANAGERS, Held, expand, generator_of, inside
 from agraph._internal.kinds import is_kind_of, is_one_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def held_with_others(held: list[Held], stack: list[Standing]) -> set[int]:
 
 
 def _can_be_ended(kind: type) -> bool:
-    return kind is types.AsyncGeneratorType or is_kind_of(kind, EXIT_STACKS)
+    return kind is types.AsyncGeneratorType or is_kind_of(kind, (*EXIT_STACKS, *GENERATOR_MANAGERS))
 
 
 def _references(held: list[Held], index: int) -> int:
@@ -62,8 +62,14 @@ def _explained(thing: object, owners: Iterable[object], held: list[Held]) -> int
         number = sum(item is thing or _is_exit_of(item, thing) for item in gc.get_referents(owner))
         # The variable that a value stack borrows from has a real reference, so there is one at least.
         count += min(number, 1) if is_one_of(type(owner), BORROWERS) else number
-    closing = [one.manager for one in held if type(one.manager) is contextlib.aclosing]
-    return count + sum(instance_dict(one, contextlib.aclosing).get("thing") is thing for one in closing)
+    return count + sum(inner is thing for one in held for inner in _kept_by(one.manager))
+
+
+def _kept_by(manager: object) -> list[object]:
+    """The managers that another one made for that refers to."""
+    if type(manager) is contextlib.aclosing:
+        return [instance_dict(manager, contextlib.aclosing).get("thing")]
+    return inside(manager) if is_kind_of(type(manager), EXIT_STACKS) else []
 
 
 _FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
