@@ -124,12 +124,12 @@ class _Callbacks:
         says = self._says.get(id(code))
         if says is None:  # it is the same for all functions with that code
             called = _functions_in(named_globals(code, function.__globals__))
-            says = self._says[id(code)] = any(map(_says_cancel, (code, *called)))
+            says = self._says[id(code)] = any(map(says_cancel, (code, *called)))
         if not says and method:
             owner = type(callback.__self__)  # type: ignore[attr-defined]
             called = _functions_in(class_attribute(owner, name) for name in code.co_names)
-            says = any(map(_says_cancel, called))
-        return says or any(map(_says_cancel, _functions_in(contents(function.__closure__ or ()))))
+            says = any(map(says_cancel, called))
+        return says or any(map(says_cancel, _functions_in(contents(function.__closure__ or ()))))
 
     def _is_callback(self, number: int) -> bool:
         node = self._builder.nodes[number]
@@ -149,12 +149,13 @@ class _Callbacks:
 
 
 def _is_of_the_program_and_says_cancel(code: types.CodeType) -> bool:
-    return not code.co_filename.startswith(_ASYNCIO) and _says_cancel(code)
+    return not code.co_filename.startswith(_ASYNCIO) and says_cancel(code)
 
 
-def _says_cancel(code: types.CodeType) -> bool:
+def says_cancel(code: types.CodeType) -> bool:
+    """Whether a function, or one inside of it, names something that cancels."""
     return any(("cancel" in name and name != "cancelled") or name in _ALSO for name in code.co_names) or any(
-        type(constant) is types.CodeType and _says_cancel(constant) for constant in code.co_consts
+        type(constant) is types.CodeType and says_cancel(constant) for constant in code.co_consts
     )
 
 

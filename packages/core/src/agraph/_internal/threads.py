@@ -18,6 +18,7 @@ from agraph._internal.blocking import blocked_in, interrupted_wait, is_locked
 from agraph._internal.crossing import NOBODY, Crossing
 from agraph._internal.futures import instance_dict
 from agraph._internal.identity import key_of
+from agraph._internal.impatient import note_impatient
 from agraph._internal.kinds import module_of, qualname_of
 from agraph._internal.library_threads import futures_of_workers
 from agraph._internal.loop_threads import blocks_loop, is_idle, runs_unseen, thread_by_task
@@ -113,6 +114,7 @@ class Threads:
             self._describe_loop(loop, ident)
         while self._step():
             self._holders.find(facts)
+        note_impatient(self._builder, self._frames.values())
         for claim in self._claims:
             if claim.number not in self._builder.leading:  # who waits for nothing waits for ever
                 self._builder.change(claim.number, open=UNREADABLE)
