@@ -84,7 +84,7 @@ class Adapter(NamedTuple):
 
 # The file of the adapter, and the modules that have to be imported: its own, and others that it looks into.
 _ADAPTERS = {
-    "anyio_": ("anyio._backends._asyncio", "anyio._core._synchronization"),
+    "anyio_": ("anyio._backends._asyncio", "anyio._core._synchronization", "anyio.streams.memory"),
     "aiohttp_": ("aiohttp.connector",),
     "redis_": ("redis.asyncio.connection",),
     "httpcore_": ("httpcore._async.connection_pool", "anyio._backends._asyncio"),

@@ -1,4 +1,4 @@
-"""anyio's Lock, Semaphore, CapacityLimiter, Condition, Event and TaskGroup, on asyncio.
+"""anyio's Lock, Semaphore, CapacityLimiter, Condition, Event, TaskGroup and memory streams, on asyncio.
 
 Written against anyio 4.16 (anyio/_backends/_asyncio.py, anyio/_core/_synchronization.py). A Lock knows its
 owner and a limiter its borrowers; of a Semaphore only those are known whose `async with` block is open. The
@@ -12,7 +12,7 @@ from asyncio import locks
 from typing import TYPE_CHECKING, Any
 
 from agraph._internal.futures import is_future, is_task
-from agraph._internal.instances import attribute
+from agraph._internal.instances import NOTHING, attribute
 from agraph._internal.kinds import is_one_of
 from agraph._internal.libraries import Adapter, Holder, Holding, WhoHas, tail
 from agraph._internal.waits import Part, Wait, first_of, wait_of_group
@@ -29,6 +29,8 @@ def load(module: ModuleType) -> Adapter:
     event_wait = locks.Event.wait
     lock, semaphore, limiter = module.Lock, module.Semaphore, module.CapacityLimiter
     event, condition = module.Event, sys.modules["anyio._core._synchronization"].Condition
+    streams = sys.modules["anyio.streams.memory"]
+    sends, receives = streams.MemoryObjectSendStream, streams.MemoryObjectReceiveStream
     return Adapter(
         {
             tail(lock.acquire): _owner(lock, "lock"),
@@ -36,6 +38,8 @@ def load(module: ModuleType) -> Adapter:
             tail(limiter.acquire_on_behalf_of, event_wait): _owner(limiter, "semaphore"),
             tail(event.wait, event_wait): _owner(event, "event"),
             tail(condition.wait, event.wait, event_wait): _owner(condition, "condition"),
+            tail(sends.send, event.wait, event_wait): _stream(sends, "put"),
+            tail(receives.receive, event.wait, event_wait): _stream(receives, "get"),
             tail(module.TaskGroup.__aexit__): _end_of_group(module.TaskGroup),
         },
         (lock, semaphore, limiter),
@@ -54,6 +58,16 @@ def _owner(kind: type, node_kind: str) -> Callable[[list[Link]], Part | None]:
     def find(links: list[Link]) -> Part | None:
         owner = first_of(links[0].owner, kind)
         return None if owner is None else Part(owner, node_kind)
+
+    return find
+
+
+def _stream(kind: type, operation: str) -> Callable[[list[Link]], Part | None]:
+    """The wait for the other end of a stream: what both ends share is a queue."""
+
+    def find(links: list[Link]) -> Part | None:
+        state = attribute(first_of(links[0].owner, kind), "_state")
+        return None if state is NOTHING else Part(state, "queue", operation)
 
     return find
 
