@@ -33,6 +33,8 @@ def held_with_others(held: list[Held], stack: list[Standing]) -> set[int]:
         held: What its blocks hold. Nothing else of the caller may refer to that, apart from its frames.
         stack: Its frames.
     """
+    if not any(_can_be_ended(type(one.manager)) for one in held):
+        return set()
     counts = [_references(held, index) for index in range(len(held))]  # before anything here refers to them
     owners = [*(standing.owner for standing in stack), *(generator_of(one.manager) for one in held)]
     found: set[int] = set()
