@@ -146,7 +146,6 @@ def note_calls(builder: Builder, loops: Iterable[Loop]) -> None:
     kept: list[object] = []  # keeps the identities above valid
     for loop in loops:
         for call in pending_calls(loop):
-            kept.append(call.handle)
             callback: Any = call.callback
             bound = call.args
             while type(callback) is functools.partial:
@@ -163,6 +162,7 @@ def note_calls(builder: Builder, loops: Iterable[Loop]) -> None:
                 _open(builder, Mentions().things_by((callback, *bound)))
             else:
                 harmless.add(key)
+                kept += (code, type(owner))
 
 
 _METHODS = (types.MethodType, types.BuiltinMethodType)
