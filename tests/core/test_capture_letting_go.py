@@ -6,6 +6,7 @@ import functools
 import threading
 
 import pytest
+from blocked import until
 from live import end, forever, parked, start
 from snapshots import node, run, takes
 
@@ -219,10 +220,11 @@ def test_a_timer_may_release_a_lock_of_a_thread():
 
         task = start(holds(), "holder")
         await parked(task)
-        timer = asyncio.get_running_loop().call_later(1000, gate.release)
-        await asyncio.sleep(0.05)
-        snapshot = agraph.capture()
-        timer.cancel()
+        loop = asyncio.get_running_loop()
+        timers = [loop.call_later(1000, method) for method in (gate.locked, gate.release)]
+        snapshot = until(lambda: (s := agraph.capture()) and any(n.kind == "lock" for n in s.nodes) and s)
+        for timer in timers:
+            timer.cancel()
         gate.release()
         gate.acquire()
         await end(task)

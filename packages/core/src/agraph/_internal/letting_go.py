@@ -154,10 +154,10 @@ def note_calls(builder: Builder, loops: Iterable[Loop]) -> None:
             function = callback.__func__ if type(callback) is types.MethodType else callback
             code = function.__code__ if type(function) is types.FunctionType else None
             key = id(code), id(type(owner))
-            if key in harmless:
-                continue
             if _is_release(callback):
                 _open(builder, (owner,))
+            elif key in harmless:
+                continue
             elif _may_release(callback, bound):
                 _open(builder, Mentions().things_by((callback, *bound)))
             else:
