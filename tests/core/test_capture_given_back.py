@@ -385,19 +385,18 @@ def test_a_generator_in_a_local_of_another_task():
         await generator.aclose()
         return snapshot
 
-    assert claims(run(main())) == {("holder", "exact")}
+    # Whoever else has it may close it.
+    assert claims(run(main())) == {("holder", "probable")}
 
 
 def test_a_generator_with_a_name_counts_once():
     async def main():
         free = asyncio.BoundedSemaphore(2)
         await eval("free.acquire()", {"free": free})
-        generator = items(free)
-        holder = start(over(generator), "holder")
+        holder = start(over(items(free)), "holder")
         await parked(holder)
         snapshot = await captured(wants(free))
         await end(holder)
-        await generator.aclose()
         return snapshot
 
     snapshot = run(main())

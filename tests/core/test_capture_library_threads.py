@@ -1,11 +1,14 @@
 """Futures that the worker threads of anyio and aiosqlite complete."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
 from blocked import capture, edges, stuck, thread_of, until
 from live import start
+
+from agraph.reduction import judge
 
 
 def test_a_task_waits_for_a_thread_of_anyio():
@@ -62,6 +65,47 @@ def test_a_thread_of_anyio_and_its_loop_wait_for_each_other():
     assert {edge[3] for edge in edges(snapshot) if edge[0] in stuck(snapshot)} == {"exact"}
 
 
+@pytest.mark.parametrize("forever", [True, False])
+def test_what_a_thread_of_anyio_waits_for_itself(forever):
+    """It is found last of all, when no other thread is waited for."""
+    to_thread = pytest.importorskip("anyio.to_thread", reason="anyio is not installed")
+    from_thread = pytest.importorskip("anyio.from_thread")
+    found, entered = [], threading.Event()
+
+    async def main():
+        lock = asyncio.Lock()
+
+        async def waits():
+            asyncio.get_running_loop().call_soon(entered.set)
+            if forever:
+                await lock.acquire()
+            await asyncio.sleep(1000)
+
+        async def asks():
+            async with lock:
+                await to_thread.run_sync(from_thread.run, waits)
+
+        def look():
+            assert entered.wait(20)
+            found.append(until(lambda: (s := capture()) and blocked_in(s) and s))
+            loop.call_soon_threadsafe(leave)
+
+        def leave():
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=look, daemon=True).start()
+        await asks()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(main())
+    (snapshot,) = found
+    (thread,) = blocked_in(snapshot)
+    assert [edge for edge in snapshot.edges if edge.waiter == thread]
+    assert judge(snapshot).verdict == ("certain" if forever else "live")
+
+
 def test_statements_of_aiosqlite_wait_for_its_thread():
     aiosqlite = pytest.importorskip("aiosqlite", reason="aiosqlite is not installed")
     leave, begun = threading.Event(), threading.Event()
@@ -92,7 +136,11 @@ def test_statements_of_aiosqlite_wait_for_its_thread():
 
 def waits_for_a_thread(snapshot):
     """The states of the plain futures that wait for a thread which waits for an event."""
-    blocked = {node.id for node in snapshot.nodes if node.kind == "thread" and node.state == "blocked"}
+    blocked = blocked_in(snapshot)
     nodes = {node.id: node for node in snapshot.nodes}
     waiters = [nodes[edge.waiter] for edge in snapshot.edges if edge.awaited in blocked]
     return sorted(node.state for node in waiters if node.kind == "future")
+
+
+def blocked_in(snapshot):
+    return {node.id for node in snapshot.nodes if node.kind == "thread" and node.state == "blocked"}

@@ -1,13 +1,17 @@
 """Who may cancel other tasks soon: no deadlock of those is certain while the one that may do it can go on."""
 
 import asyncio
+import concurrent.futures
+import contextlib
 import functools
 
 import pytest
-from live import end, forever
+from blocked import in_a_thread
+from live import end, forever, parked, start
 from proving import verdicts_in
 
 import agraph
+from agraph.reduction import judge
 
 
 async def crossing(first, second):
@@ -181,9 +185,93 @@ def test_a_task_on_a_timer_may_cancel_those_it_has(supervisor):
     assert "supervisor, which is on a timer, does not cancel " in snapshot.format()
 
 
+@pytest.mark.parametrize("reschedules", [True, False])
+def test_a_task_on_a_timer_may_end_the_timeouts_of_others(reschedules):
+    async def main():
+        one, other = asyncio.Lock(), asyncio.Lock()
+        limits = []
+
+        async def limited(first, second):
+            async with asyncio.timeout(None) as limit:
+                limits.append(limit)
+                await crossing(first, second)
+
+        async def ends():
+            await asyncio.sleep(1000)
+            for limit in limits:
+                limit.reschedule(0)
+
+        async def looks():
+            await asyncio.sleep(1000)
+            return [limit.when() for limit in limits]
+
+        monitor = ends if reschedules else looks
+
+        tasks = [start(limited(one, other), "left"), start(limited(other, one), "right"), start(monitor())]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        snapshot = agraph.capture()
+        await end(*tasks)
+        return snapshot
+
+    assert found_in(asyncio.run(main())) == {"possible" if reschedules else "certain"}
+
+
 HARMLESS = [sleeps_and_catches, waits_only, cancels_another]
 
 
 @pytest.mark.parametrize("supervisor", HARMLESS, ids=lambda one: one.__name__)
 def test_a_task_on_a_timer_that_does_not_cancel_them(supervisor):
     assert found_in(asyncio.run(supervised(supervisor))) == {"certain"}
+
+
+# ---- threads with a timeout
+
+
+def asks_and_cancels(future):
+    try:
+        future.result(timeout=1000)
+    except TimeoutError:
+        future.cancel()
+
+
+def asks_only(future):
+    with contextlib.suppress(asyncio.CancelledError, concurrent.futures.CancelledError):
+        future.result(timeout=1000)
+
+
+def asks_for_ever_and_cancels(future):
+    try:
+        future.result()
+    except ValueError:
+        future.cancel()
+
+
+async def alone():
+    lock = asyncio.Lock()
+    async with lock, lock:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("asks", "verdict"),
+    [(asks_and_cancels, "possible"), (asks_only, "certain"), (asks_for_ever_and_cancels, "certain")],
+)
+def test_a_thread_that_waits_for_a_task_with_a_timeout_may_cancel_it(asks, verdict):
+    async def main():
+        loop = asyncio.get_running_loop()
+        future = asyncio.run_coroutine_threadsafe(alone(), loop)
+
+        def ask():
+            with contextlib.suppress(concurrent.futures.CancelledError):
+                asks(future)
+
+        with in_a_thread(ask, future.cancel):
+            while not (tasks := asyncio.all_tasks() - {asyncio.current_task()}):
+                await asyncio.sleep(0)
+            await parked(*tasks)
+            found = agraph.capture()
+            await end(*tasks)
+        return found
+
+    assert judge(asyncio.run(main())).verdict == verdict

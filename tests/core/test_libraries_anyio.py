@@ -9,6 +9,7 @@ from snapshots import graph, node, run, task
 
 import agraph
 from agraph._internal import libraries
+from agraph.reduction import judge, user_site
 
 anyio = pytest.importorskip("anyio", reason="anyio is not installed")
 
@@ -243,6 +244,70 @@ def test_a_primitive_that_was_made_before_there_was_a_loop(kind):
     assert "_internal" not in found.name
 
 
+def test_the_two_ends_of_a_stream():
+    async def main():
+        sends, receives = anyio.create_memory_object_stream(0)
+        other_sends, other_receives = anyio.create_memory_object_stream(0)
+
+        async def left():
+            await sends.send(1)
+            await other_receives.receive()
+
+        async def right():
+            await other_receives.receive()
+            await other_sends.send(2)
+            await receives.receive()
+
+        snapshot = await captured(left=left(), right=right())
+        for stream in (sends, receives, other_sends, other_receives):
+            stream.close()
+        return snapshot
+
+    snapshot = run(main())
+    operations = {(n.kind, n.detail["operation"], bool(n.open)) for n in snapshot.nodes if n.kind == "queue"}
+    assert operations == {("queue", "put", True), ("queue", "get", True)}
+    found = graph(snapshot)
+    assert {("left", "await", "queue"), ("right", "await", "queue"), ("queue", "any_of", "right")} <= found
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_end_of_a_task_group_waits_for_its_tasks(fails):
+    async def main():
+        lock, ready = asyncio.Lock(), anyio.Event()
+
+        async def twice():
+            async with lock, lock:
+                pass
+
+        async def raises():
+            await ready.wait()
+            raise ValueError
+
+        async def parent():
+            async with anyio.create_task_group() as group:
+                group.start_soon(twice, name="twice")
+                if fails:
+                    group.start_soon(raises, name="raises")
+
+        async def sets():
+            await anyio.sleep(1000)
+            ready.set()
+
+        tasks = [start(parent(), "parent"), start(sets(), "sets")]
+        while len(asyncio.all_tasks()) < 4 + fails:
+            await asyncio.sleep(0)
+        await parked(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        snapshot = await capture_elsewhere()
+        await end(*tasks)
+        return snapshot
+
+    snapshot = run(main())
+    waiter = task(snapshot, "parent")
+    assert (waiter.need, waiter.exc) == (1 + fails, True)
+    assert ("parent", "all_of", "twice") in graph(snapshot)
+    assert judge(snapshot).verdict == ("possible" if fails else "certain")
+
+
 def test_fail_after_is_a_deadline():
     async def main():
         lock = anyio.Lock()
@@ -270,3 +335,12 @@ def test_another_version_of_anyio_is_said_to_be_unknown(monkeypatch):
     assert "anyio" in snapshot.capture.unknown
     assert ("waiter", "await", "future") in graph(snapshot)
     assert agraph.Snapshot.from_dict(snapshot.to_dict()) == snapshot
+
+
+def test_a_task_waits_where_the_program_has_called_anyio():
+    async def main():
+        lock = anyio.Lock()
+        return await captured(holder=hold(lock), waiter=hold(lock))
+
+    snapshot = run(main())
+    assert user_site(snapshot, task(snapshot, "waiter")).file == __file__

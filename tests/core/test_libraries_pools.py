@@ -13,6 +13,8 @@ from elsewhere import capture_elsewhere
 from live import end, forever, start
 from snapshots import graph, node, run, task
 
+from agraph.reduction import judge
+
 
 @contextlib.asynccontextmanager
 async def server(answer):
@@ -101,6 +103,38 @@ def test_aiohttp(timed):
             return await has_and_waits(fetches, asyncio.Event(), lambda: any(connector._waiters.values()))
 
     check(run(main()), "TCPConnector", timed)
+
+
+@pytest.mark.parametrize(("cancels", "verdict"), [(True, "possible"), (False, "certain")])
+def test_aiohttp_cancels_a_handler_whose_client_goes_only_if_it_is_told_to(cancels, verdict):
+    pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+    from aiohttp import web
+
+    async def main():
+        lock, served = asyncio.Lock(), asyncio.Event()
+
+        async def handle(_request):
+            served.set()
+            async with lock, lock:
+                return web.Response()
+
+        app = web.Application()
+        app.add_routes([web.get("/", handle)])
+        runner = web.AppRunner(app, handler_cancellation=cancels, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        _reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
+        writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
+        await served.wait()
+        await until(lambda: lock._waiters)
+        snapshot = await capture_elsewhere()
+        writer.close()
+        await end(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        await runner.cleanup()
+        return snapshot
+
+    assert judge(run(main())).verdict == verdict
 
 
 def test_aiohttp_with_a_limit_per_host():

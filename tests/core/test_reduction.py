@@ -18,7 +18,7 @@ def brute_force(made, *, timers, unknown):
     """The least fixpoint of "can proceed", straight from its definition in docs/reference/snapshot.md."""
     nodes = {node.id: node for node in made.nodes}
     waits = {node.id: [edge for edge in made.edges if edge.waiter == node.id] for node in made.nodes}
-    cancelled = cancelled_in(made) if timers else set()
+    cancelled = cancelled_in(made, unknown=unknown) if timers else set()
     live: set[int] = set()
     while True:
         more = {
@@ -32,12 +32,15 @@ def brute_force(made, *, timers, unknown):
         live = more
 
 
-def cancelled_in(made):
-    """The tasks that a task with a timer awaits, those that they await, and so on."""
-    tasks_of = {node.id for node in made.nodes if node.kind == "task"}
-    found = {node.id for node in made.nodes if node.kind == "task" and node.timer is not None}
+def cancelled_in(made, *, unknown):
+    """The tasks that a task with a timer awaits, or an open one, those that they await, and so on."""
+    tasks = {node.id: node for node in made.nodes if node.kind == "task"}
+    ended = {node.id for node in tasks.values() if node.timer is not None or (unknown and node.open)}
+    found = {node for node in ended if tasks[node].timer is not None}
     for _ in made.nodes:
-        found |= {edge.awaited for edge in made.edges if edge.waiter in found and edge.awaited in tasks_of}
+        found |= {
+            edge.awaited for edge in made.edges if edge.waiter in found | ended and edge.awaited in tasks
+        }
     return found
 
 

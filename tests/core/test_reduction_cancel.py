@@ -45,6 +45,15 @@ def test_gather_passes_a_cancellation_on_and_shield_does_not(made_by, verdict):
     assert verdicts(nodes, edges) == {"a": verdict, "b": verdict, "parent": "stalled"}
 
 
+@pytest.mark.parametrize(("made_by", "verdict"), [("gather", "possible"), ("shield", "certain")])
+def test_one_that_somebody_may_cancel_takes_the_others_along(made_by, verdict):
+    kind = "all_of" if made_by == "gather" else "await"
+    future = Node(5, "future", need=1, detail={"made_by": made_by})
+    opened = Node(4, "task", "parent", need=1, open="its loop is about to call what refers to it")
+    nodes, edges = ring([opened, future], [Edge(4, 5, "await"), Edge(5, 0, kind)])
+    assert verdicts(nodes, edges) == {"a": verdict, "b": verdict, "parent": "possible"}
+
+
 @pytest.mark.parametrize(
     ("kind", "made_by", "verdict"), [("all_of", "TaskGroup", "stalled"), ("all_of", "", "certain")]
 )

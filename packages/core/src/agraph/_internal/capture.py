@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agraph._internal import threads, withs
 from agraph._internal.acquired import infer_holders
 from agraph._internal.builder import Builder
+from agraph._internal.disconnects import note_disconnects
 from agraph._internal.discover import find_loops, find_tasks, uvloop_of
 from agraph._internal.done_callbacks import note_callbacks
 from agraph._internal.futures import still_waits
@@ -19,6 +20,7 @@ from agraph._internal.handles import note_releases
 from agraph._internal.holdings import Holdings
 from agraph._internal.identity import key_of
 from agraph._internal.kinds import module_of, qualname_of
+from agraph._internal.letting_go import note_calls
 from agraph._internal.model import Capture, Snapshot
 from agraph._internal.names import name_resources
 from agraph._internal.open_blocks import settle
@@ -143,8 +145,10 @@ class _Work:
             self._hold(facts)
             self._try("acquires", infer_holders, self.builder, self._resources, facts)
             self._try("resources", holdings.connect, facts)
+            self._try("handles", note_calls, self.builder, loops)
             self._try("groups", note_parents, self.builder, facts)
             self._try("callbacks", note_callbacks, self.builder, facts)
+            self._try("callbacks", note_disconnects, self.builder, facts)
             self._try("spans", note_spans, self.builder, facts)
             self._unnamed += self._try("names", name_resources, self.builder, self._resources, facts) or ()
             if self._with_locals:

@@ -69,7 +69,7 @@ class Crossing:
         if not is_unfinished(future):
             self._builder.change(number, state="done", need=0)
             return
-        source = _source_of(future)
+        source = source_of(future)
         submission = None if source is not None else self._submission_of(future)
         if source is None and submission is None:
             self._by_pool(number, future)
@@ -150,7 +150,7 @@ class Crossing:
             self._builder.edge(number, self._thread(ident), "thread")
 
 
-def _source_of(future: object) -> object:
+def source_of(future: object) -> object:
     """The asyncio future or task that passes its result on to a concurrent one; None when there is none."""
     for callback in list(instance_dict(future, Future).get("_done_callbacks") or ()):
         if type(callback) is types.FunctionType and callback.__code__ is _CHAIN_CANCEL:

@@ -3,7 +3,8 @@
 A home-made group cancels the rest of its tasks when one of them fails (`task.add_done_callback(self._done)`).
 What the callback does is not known. So it counts only if it leads to tasks and its code, or what that calls
 by name, says `cancel`; and it frees nobody for sure. The same goes for a task that waits with a timeout, or
-sleeps, in a function that says `cancel` (`await asyncio.wait(tasks, timeout=5)`, then `task.cancel()`).
+sleeps, in a function that says `cancel` (`await asyncio.wait(tasks, timeout=5)`, then `task.cancel()`), or
+`reschedule`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _ASYNCIO = str(Path(asyncio.__file__).parent) + os.sep
 _BUDGET = 200_000
 _STEPS = 2
+# To give a timeout another deadline, such as now, cancels the task that is in it.
+_ALSO = ("reschedule",)
 
 
 def note_callbacks(builder: Builder, facts: Facts) -> None:
@@ -77,7 +80,8 @@ class _Callbacks:
         """Note that a task may cancel those that its frames lead to."""
         tasks: set[int] = set()
         for items in items_of_task(task):
-            tasks |= self._leads_to_tasks(items)
+            cells = (item for item in items if type(item) is types.CellType)
+            tasks |= self._leads_to_tasks([*items, *contents(cells)])
         for row in self._rows(tasks - {number}, task, "timed", name):
             self._builder.edge(row, number, "any_of")
 
@@ -120,12 +124,12 @@ class _Callbacks:
         says = self._says.get(id(code))
         if says is None:  # it is the same for all functions with that code
             called = _functions_in(named_globals(code, function.__globals__))
-            says = self._says[id(code)] = any(map(_says_cancel, (code, *called)))
+            says = self._says[id(code)] = any(map(says_cancel, (code, *called)))
         if not says and method:
             owner = type(callback.__self__)  # type: ignore[attr-defined]
             called = _functions_in(class_attribute(owner, name) for name in code.co_names)
-            says = any(map(_says_cancel, called))
-        return says or any(map(_says_cancel, _functions_in(contents(function.__closure__ or ()))))
+            says = any(map(says_cancel, called))
+        return says or any(map(says_cancel, _functions_in(contents(function.__closure__ or ()))))
 
     def _is_callback(self, number: int) -> bool:
         node = self._builder.nodes[number]
@@ -145,12 +149,13 @@ class _Callbacks:
 
 
 def _is_of_the_program_and_says_cancel(code: types.CodeType) -> bool:
-    return not code.co_filename.startswith(_ASYNCIO) and _says_cancel(code)
+    return not code.co_filename.startswith(_ASYNCIO) and says_cancel(code)
 
 
-def _says_cancel(code: types.CodeType) -> bool:
-    return any("cancel" in name and name != "cancelled" for name in code.co_names) or any(
-        type(constant) is types.CodeType and _says_cancel(constant) for constant in code.co_consts
+def says_cancel(code: types.CodeType) -> bool:
+    """Whether a function, or one inside of it, names something that cancels."""
+    return any(("cancel" in name and name != "cancelled") or name in _ALSO for name in code.co_names) or any(
+        type(constant) is types.CodeType and says_cancel(constant) for constant in code.co_consts
     )
 
 

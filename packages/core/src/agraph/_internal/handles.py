@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agraph._internal.discover import uvloop_of
 from agraph._internal.futures import PY_FUTURE, PY_TASK, instance_dict, is_future, is_task
 from agraph._internal.kinds import is_one_of
-from agraph._internal.library_timers import tasks_cancelled_by
+from agraph._internal.library_timers import frees_nobody, tasks_cancelled_by
 from agraph._internal.mentions import Mentions
 from agraph._internal.nested import nested_code
 from agraph._internal.timers import when_of
@@ -230,6 +230,8 @@ def _ended_by(callback: Any) -> Sequence[object] | None:  # noqa: ANN401 - of an
 
 def _ended_by_method(function: object, owner: object) -> Sequence[object] | None:
     if type(function) is types.FunctionType and function.__code__ in _DEADLINES:
+        return ()
+    if frees_nobody(function, owner):
         return ()
     if function is _ON_TIMEOUT and issubclass(type(owner), asyncio.Timeout):
         task = instance_dict(owner, asyncio.Timeout).get("_task")

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 # How deeply managers are looked through: stacks inside of context managers inside of stacks.
 _DEPTH = 16
-_GENERATOR_MANAGERS = (contextlib._AsyncGeneratorContextManager, contextlib._GeneratorContextManager)
-_EXIT_STACKS = (contextlib.AsyncExitStack, contextlib.ExitStack)
+GENERATOR_MANAGERS = (contextlib._AsyncGeneratorContextManager, contextlib._GeneratorContextManager)
+EXIT_STACKS = (contextlib.AsyncExitStack, contextlib.ExitStack)
 
 
 class Standing(NamedTuple):
@@ -94,7 +94,7 @@ def held_by(stack: list[Standing]) -> tuple[list[Held], bool]:
         for manager, line, sure in taken:
             found = [
                 Held(one, code, line, sure and position > last)
-                for one in _expand(manager)
+                for one in expand(manager)
                 if not given_back or lock_of(one) not in given_back
             ]
             held += found
@@ -132,7 +132,7 @@ def _releases(manager: object) -> bool:
 def generator_of(manager: object) -> object:
     """The generator of a context manager made of one; anything else is what it is."""
     kind = type(manager)
-    return instance_dict(manager, kind).get("gen") if is_kind_of(kind, _GENERATOR_MANAGERS) else manager
+    return instance_dict(manager, kind).get("gen") if is_kind_of(kind, GENERATOR_MANAGERS) else manager
 
 
 def releases_when_entered(manager: object) -> bool:
@@ -164,21 +164,22 @@ def _generators_on(owner: object, inner: Standing | None) -> list[tuple[object, 
     return [(item, known is not None) for key, item in once.items() if counts[key] > named.count(key)]
 
 
-def _expand(manager: object) -> Iterator[object]:
+def expand(manager: object) -> Iterator[object]:
     """A manager, and those that it manages itself, without recursion."""
     ahead = deque([(manager, 0)])
     while ahead:
         current, depth = ahead.popleft()
         yield current
         if depth < _DEPTH:
-            ahead += ((inner, depth + 1) for inner in _inside(current))
+            ahead += ((inner, depth + 1) for inner in inside(current))
 
 
-def _inside(manager: object) -> list[object]:
+def inside(manager: object) -> list[object]:
+    """The managers that a manager has entered itself, and will leave when it is left."""
     kind = type(manager)
-    if is_kind_of(kind, _GENERATOR_MANAGERS) or kind is types.AsyncGeneratorType:
+    if is_kind_of(kind, GENERATOR_MANAGERS) or kind is types.AsyncGeneratorType:
         return _of_generator(generator_of(manager))
-    if is_kind_of(kind, _EXIT_STACKS):
+    if is_kind_of(kind, EXIT_STACKS):
         callbacks = instance_dict(manager, kind).get("_exit_callbacks") or ()
         bound = (callback for _is_sync, callback in list(callbacks) if type(callback) is types.MethodType)
         return [method.__self__ for method in bound]

@@ -72,9 +72,16 @@ class Holdings:
             if wait is not None and _is_means(wait):
                 task = facts.tasks[position]
                 node = self._builder.nodes[facts.numbers[position]]
-                part = waiting.get(id(task)) or by_tail.find(task, None if node is None else node.stack)
-                if part is not None:
-                    facts.waits[position] = _waiting_for(wait, part)
+                found = waiting.get(id(task)) or by_tail.find(task, None if node is None else node.stack)
+                if type(found) is Part:
+                    facts.waits[position] = _waiting_for(wait, found)
+                elif type(found) is Wait:
+                    facts.waits[position] = found
+                    self._change(facts.numbers[position], found)
+
+    def _change(self, number: int, wait: Wait) -> None:
+        """Put into the row of a task how it waits."""
+        self._builder.change(number, need=wait.need, exc=wait.exc, detail={"made_by": wait.made_by})
 
     def connect(self, facts: Facts) -> None:
         """Connect these primitives with their holders.
@@ -261,7 +268,7 @@ class _ByTail:
         self._longest = max(map(len, tails), default=0)
         self._others: set[int] = set()  # stacks that end in no such functions, each looked at once
 
-    def find(self, task: object, stack: int | None) -> Part | None:
+    def find(self, task: object, stack: int | None) -> Part | Wait | None:
         """What a task waits for; None where no library says. The longest tail that fits counts."""
         if stack is None or stack in self._others:
             return None
@@ -272,9 +279,9 @@ class _ByTail:
         if not fits:
             self._others.add(stack)
         for start in fits:
-            part: Part | None = self._tails[codes[start:]]([link for link, _frame in frames[start:]])
-            if part is not None:
-                return part
+            found: Part | Wait | None = self._tails[codes[start:]]([link for link, _frame in frames[start:]])
+            if found is not None:
+                return found
         return None
 
 

@@ -1,7 +1,7 @@
 """Tasks that anyio and aiohttp cancel, found from the call that their loop is about to make.
 
 Read from anyio 4.16 (CancelScope and TaskGroup of its asyncio backend) and aiohttp 3.14 (TimeoutHandle,
-TimerContext). Where the attributes have other names nothing is found.
+TimerContext, RequestHandler). Where the attributes have other names nothing is found.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import types
 from typing import TYPE_CHECKING
 
 from agraph._internal.futures import is_task
-from agraph._internal.instances import attribute
+from agraph._internal.instances import attribute, class_attribute
 from agraph._internal.kinds import is_one_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,17 @@ def tasks_cancelled_by(owner: object) -> list[object] | None:
     if _is(owner, "aiohttp.helpers", "TimeoutHandle"):
         return _of_timeout_handle(owner)
     return None
+
+
+def frees_nobody(function: object, owner: object) -> bool:
+    """Whether a method only closes a connection that serves no request: `_process_keepalive` of aiohttp.
+
+    Args:
+        function: The function of the method.
+        owner: Its `self`.
+    """
+    known = class_attribute(type(owner), "_process_keepalive")
+    return _is(owner, "aiohttp.web_protocol", "RequestHandler") and function is known
 
 
 def _is(thing: object, module: str, name: str) -> bool:

@@ -47,12 +47,20 @@ class Mentions:
         Returns:
             The tasks and futures, with those that these cancel when they are cancelled.
         """
+        found = (item for item in self.things_by(values) if is_future(item) and is_pending(item))
+        return [each for item in found for each in with_children(item)]
+
+    def things_by(self, values: Iterable[object]) -> list[object]:
+        """All objects that a call refers to, and that were not found before.
+
+        Args:
+            values: What it calls, and with what.
+        """
         called = self._opened(values, 0)
         functions = [item for item in called if type(item) is types.FunctionType]
         known = self._opened((inner for item in functions for inner in self._inside(item, 0)), 1)
         near = self._opened((inner for item in (*called, *known) for inner in self._inside(item, 1)), 2)
-        found = (item for item in (*called, *known, *near) if is_future(item) and is_pending(item))
-        return [each for item in found for each in with_children(item)]
+        return [*called, *known, *near]
 
     def _opened(self, values: Iterable[object], step: int) -> list[object]:
         """Some objects, with what is in the containers among them, and bound to the methods."""

@@ -14,7 +14,9 @@ from agraph._internal.blocking import LOCK
 from agraph._internal.holders import generator_of, given_back_by, lock_of, releases_when_entered
 from agraph._internal.instances import class_attribute
 from agraph._internal.kinds import is_one_of
+from agraph._internal.letting_go import Helpers
 from agraph._internal.releases import may_have_released
+from agraph._internal.shared_blocks import held_with_others
 from agraph._internal.source import Sources
 from agraph._internal.withs import frame_of, open_managers
 
@@ -38,9 +40,9 @@ def settle(builder: Builder, facts: Facts) -> None:
     """
     if not facts.held:
         return
-    doubts = _Doubts()
-    for position, held in facts.held.items():
-        facts.held[position] = doubts.settled(facts, position, held)
+    doubts = _Doubts(builder)
+    for position in facts.held:
+        facts.held[position] = doubts.settled(facts, position, facts.held[position])
     claims = _claims(facts)
     for position, lock, stack in waiting_for_conditions(builder, facts, claims):
         if not _has_block_on(stack, lock):
@@ -52,31 +54,42 @@ def settle(builder: Builder, facts: Facts) -> None:
 class _Doubts:
     """Looks closer at blocks of which something says that they may have released what they hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
         self._sources = Sources()
+        self._helpers = Helpers(self._sources)
         self._takes: dict[int, bool] = {}
         self._kinds: list[type] = []  # keeps the identities above valid
 
     def settled(self, facts: Facts, position: int, held: list[Held]) -> list[Held]:
         """The same, each as sure as it is."""
         unsure = {lock_of(one.manager) for one in held if not self._surely_takes(type(one.manager))}
-        if not unsure and all(one.sure for one in held):
+        found: list[Held] = []
+        wanted = {index for index, one in enumerate(held) if self._is_wanted(one.manager)}
+        if not wanted and not unsure and all(one.sure for one in held):
             return held
         stack = facts[position].stack
-        found = []
+        unsure |= held_with_others(held, stack) if wanted else set()
         for index, one in enumerate(held):
             sure = one.sure or one.manager is None or not self._may_be_released(stack, held, index)
+            if sure and index in wanted:
+                sure = not any(
+                    self._helpers.may_have_released(standing, one.manager, line)
+                    for standing, line in _within(stack, one)
+                )
             found.append(one._replace(sure=sure and id(one.manager) not in unsure))
         return found
+
+    def _is_wanted(self, manager: object) -> bool:
+        """Whether it is a lock that a task waits for, or that a thread may."""
+        return type(manager) is LOCK or (
+            issubclass(type(manager), _ASYNCIO) and self._builder.known(manager) is not None
+        )
 
     def _may_be_released(self, stack: list[Standing], held: list[Held], index: int) -> bool:
         """Whether a function of the task, or a manager in it, may have released what a block has taken."""
         one = held[index]
-        codes = [standing.frame.f_code for standing in stack]
-        # A block of a generator that the function goes through stands in the block of that.
-        first = codes.index(one.code) if one.code in codes else 0
-        for place, standing in enumerate(stack[first:]):
-            line = 0 if place else one.line
+        for standing, line in _within(stack, one):
             if may_have_released(self._sources, standing.frame, standing.owner, one.manager, line):
                 return True
         for other in held:
@@ -104,6 +117,15 @@ class _Doubts:
             return True
         called = {ast.unparse(one.expression) for one in self._sources.acquired_by_calling(method)}
         return "super()" in called or (name == "__aenter__" and "self" in called)
+
+
+def _within(stack: list[Standing], block: Held) -> Iterator[tuple[Standing, int]]:
+    """The functions that stand in a block, outermost first, each with the line of the block if it has it."""
+    codes = [standing.frame.f_code for standing in stack]
+    # A block of a generator that the function goes through stands in the block of that.
+    first = codes.index(block.code) if block.code in codes else 0
+    for place, standing in enumerate(stack[first:]):
+        yield standing, 0 if place else block.line
 
 
 def _claims(facts: Facts) -> dict[int, list[int]]:

@@ -26,7 +26,7 @@ import weakref
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.compat import STACKS_BORROW
+from agraph._internal.compat import BORROWERS
 from agraph._internal.futures import callbacks_of, coroutine_of, is_pending, is_task, loop_of, waiter_of
 from agraph._internal.kinds import is_one_of, type_mro
 from agraph._internal.walk import _type_name, chain
@@ -58,9 +58,6 @@ _OUTSIDE = (
     logging.Logger,
     logging.Handler,
 )
-# At a plain `yield` their value stack may have references that no count knows of. A coroutine is suspended at
-# an `await` only, which ends a basic block, and none is borrowed across blocks (Python/flowgraph.c).
-_BORROWERS = (types.GeneratorType, types.AsyncGeneratorType) if STACKS_BORROW else ()
 
 
 class Heap:
@@ -146,7 +143,7 @@ class Heap:
         for thing, items in zip(things, inside, strict=True):
             positions = [at[id(item)] for item in items if id(item) in at]
             # The variable that a reference is borrowed from has a real one, so there is one at least.
-            found.update(set(positions) if is_one_of(type(thing), _BORROWERS) else positions)
+            found.update(set(positions) if is_one_of(type(thing), BORROWERS) else positions)
             self._inside.append(positions)
         counted_weak = Counter(target for _reference, target in self._weak)
         base = base_count()

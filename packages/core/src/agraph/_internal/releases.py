@@ -98,10 +98,11 @@ def may_be_released_by_calling(
     code: types.CodeType,
 ) -> bool:
     """Whether one of some functions releases something that it has not acquired."""
-    return any(_gives_back(resolve(one, variables, namespace, code)) for one in called)
+    return any(gives_back(resolve(one, variables, namespace, code)) for one in called)
 
 
-def _gives_back(function: object) -> bool:
+def gives_back(function: object) -> bool:
+    """Whether it is a function or method of Python that releases something and acquires nothing."""
     if type(function) is types.MethodType:
         function = function.__func__
     if type(function) is not types.FunctionType:

@@ -68,6 +68,7 @@ class Sources:
         self._bodies: dict[int, Body] = {}
         self._acquired: dict[tuple[int, int], list[Acquired]] = {}
         self._released: dict[tuple[int, int, int], list[Released] | None] = {}
+        self._called: dict[tuple[int, int, int], list[ast.expr] | None] = {}
         self._codes: list[types.CodeType] = []  # keeps the identities above valid
 
     def acquired(self, code: types.CodeType, lasti: int) -> list[Acquired]:
@@ -119,6 +120,30 @@ class Sources:
             is_known = position is not None and body.is_known
             self._released[key] = _released_at(body, position, line) if is_known and position else None
         return self._released[key]
+
+    def released_by_calling(self, function: types.FunctionType) -> list[Released] | None:
+        """What a function may have released when it has returned; None where its source cannot be read."""
+        code = function.__code__
+        key = id(code), _RETURNED, 0
+        if key not in self._released:
+            body = self._of(code)
+            self._released[key] = _released_at(body, _END, 0) if body.is_known else None
+        return self._released[key]
+
+    def called(self, code: types.CodeType, lasti: int, line: int = 0) -> list[ast.expr] | None:
+        """What a function has called on the way to where it is suspended; for the arguments see `released`.
+
+        Returns:
+            What it has called; None where its source cannot be read.
+        """
+        key = id(code), lasti, line
+        if key not in self._called:
+            position, body = _position(code, lasti), self._of(code)
+            is_known = position is not None and body.is_known
+            events = _on_the_way(body, position, line) if is_known and position else []
+            calls = [event.expression for event in events if event.kind == "call"]
+            self._called[key] = calls if is_known else None
+        return self._called[key]
 
     def _of(self, code: types.CodeType) -> Body:
         known = self._bodies.get(id(code))
@@ -276,15 +301,11 @@ def _is_one_of_several(expression: ast.expr, varying: set[str]) -> bool:
 
 def _released_at(body: Body, position: Position, line: int) -> list[Released]:
     """What was released on the way to a position, inside of the `with` of a line if there is one."""
-    way = _Way(body, position)
-    is_known = any(suite.choice[0] == line for suite in way.here)
     varying = _varying(body)
     assigned = [(event.text, event.path) for event in body.events if event.kind == "assign"]
     found = []
-    for event in body.events:
-        if event.kind not in ("release", "mention") or event.first > position or not way.leads_past(event):
-            continue
-        if is_known and not any(suite.choice[0] == line for suite in event.path):
+    for event in _on_the_way(body, position, line):
+        if event.kind not in ("release", "mention"):
             continue
         # A name that is assigned more than once, or in a loop, may have meant something else.
         parts = parts_of(event.expression) | body.unstable
@@ -292,6 +313,19 @@ def _released_at(body: Body, position: Position, line: int) -> list[Released]:
         moves = len(places) > 1 or any(suite.loops for path in places for suite in path)
         found.append(Released(event.expression, moves or _is_one_of_several(event.expression, varying)))
     return found
+
+
+def _on_the_way(body: Body, position: Position, line: int) -> list[Event]:
+    """What a function may have done on the way to a position; inside of the `with` of a line, if any."""
+    way = _Way(body, position)
+    is_known = any(suite.choice[0] == line for suite in way.here)
+    return [
+        event
+        for event in body.events
+        if event.first <= position
+        and way.leads_past(event)
+        and (not is_known or any(suite.choice[0] == line for suite in event.path))
+    ]
 
 
 def root_of(expression: ast.expr) -> str:

@@ -18,9 +18,11 @@ from agraph._internal.blocking import blocked_in, interrupted_wait, is_locked
 from agraph._internal.crossing import NOBODY, Crossing
 from agraph._internal.futures import instance_dict
 from agraph._internal.identity import key_of
+from agraph._internal.impatient import note_impatient
 from agraph._internal.kinds import module_of, qualname_of
 from agraph._internal.library_threads import futures_of_workers
 from agraph._internal.loop_threads import blocks_loop, is_idle, runs_unseen, thread_by_task
+from agraph._internal.resources import UNREADABLE
 from agraph._internal.thread_locks import LockHolders
 from agraph._internal.waits import Part, Wait
 
@@ -112,6 +114,10 @@ class Threads:
             self._describe_loop(loop, ident)
         while self._step():
             self._holders.find(facts)
+        note_impatient(self._builder, self._frames.values())
+        for claim in self._claims:
+            if claim.number not in self._builder.leading:  # who waits for nothing waits for ever
+                self._builder.change(claim.number, open=UNREADABLE)
 
     def settle(self) -> int:
         """Look again, and take back what was said of threads that have moved meanwhile.
@@ -242,7 +248,8 @@ class Threads:
                 self._builder.error(f"who completes a concurrent future could not be read: {error!r}")
                 self._builder.change(number, need=1, open=NOBODY)
         self._ask_libraries()
-        return bool(claims or futures)
+        # It may have found threads, and they may be blocked.
+        return bool(claims or futures) or len(self._claims) > self._connected
 
     def _ask_libraries(self) -> None:
         """Connect the futures that the threads of libraries complete."""

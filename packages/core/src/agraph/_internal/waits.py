@@ -193,7 +193,11 @@ def _task_group(inner: object, _outer: object, waiter: object) -> Wait | None:
     state = instance_dict(group, taskgroups.TaskGroup)
     if state.get("_on_completed_fut") is not waiter:
         return None
-    members = list(state.get("_tasks", ()))
+    return wait_of_group(list(state.get("_tasks", ())))
+
+
+def wait_of_group(members: Sequence[object]) -> Wait:
+    """The wait of the end of a task group for its members."""
     children = [child for child in members if is_pending(child)]
     # One that has failed is still a member until it calls back, which cancels the others.
     need = 0 if _any_failed(members) else len(children)

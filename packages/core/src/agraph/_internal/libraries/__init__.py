@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from agraph._internal.model import Confidence
-    from agraph._internal.waits import Part
+    from agraph._internal.waits import Part, Wait
     from agraph._internal.walk import Link
 
 
@@ -69,14 +69,14 @@ class Adapter(NamedTuple):
 
     Attributes:
         tails: The codes (by `id`) of the innermost frames of a waiting task, outermost first, and what makes
-            of the links of these frames what the task waits for, or None.
+            of the links of these frames what the task waits for, or None: a primitive, or a whole wait.
         types: The types of the primitives whose holders it knows.
         holding: Who holds one of them, and what is waited for there; None when that cannot be read. Its last
             argument says which tasks lead to some objects.
         behind: The primitive that the manager of a block stands for.
     """
 
-    tails: Mapping[tuple[int, ...], Callable[[list[Link]], Part | None]]
+    tails: Mapping[tuple[int, ...], Callable[[list[Link]], Part | Wait | None]]
     types: tuple[type, ...] = ()
     holding: Callable[[Any, str, WhoHas], Holding | None] = _nobody_knows
     behind: Callable[[object], object] = _itself
@@ -84,7 +84,7 @@ class Adapter(NamedTuple):
 
 # The file of the adapter, and the modules that have to be imported: its own, and others that it looks into.
 _ADAPTERS = {
-    "anyio_": ("anyio._backends._asyncio", "anyio._core._synchronization"),
+    "anyio_": ("anyio._backends._asyncio", "anyio._core._synchronization", "anyio.streams.memory"),
     "aiohttp_": ("aiohttp.connector",),
     "redis_": ("redis.asyncio.connection",),
     "httpcore_": ("httpcore._async.connection_pool", "anyio._backends._asyncio"),

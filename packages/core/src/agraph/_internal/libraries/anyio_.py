@@ -1,7 +1,8 @@
-"""anyio's Lock, Semaphore, CapacityLimiter, Condition and Event, on asyncio.
+"""anyio's Lock, Semaphore, CapacityLimiter, Condition, Event, TaskGroup and memory streams, on asyncio.
 
 Written against anyio 4.16 (anyio/_backends/_asyncio.py, anyio/_core/_synchronization.py). A Lock knows its
-owner and a limiter its borrowers; of a Semaphore only those are known whose `async with` block is open.
+owner and a limiter its borrowers; of a Semaphore only those are known whose `async with` block is open. The
+end of a TaskGroup waits for all of its tasks, like that of asyncio.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import sys
 from asyncio import locks
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.instances import attribute
+from agraph._internal.futures import is_future, is_task
+from agraph._internal.instances import NOTHING, attribute
 from agraph._internal.kinds import is_one_of
 from agraph._internal.libraries import Adapter, Holder, Holding, WhoHas, tail
-from agraph._internal.waits import Part, first_of
+from agraph._internal.waits import Part, Wait, first_of, wait_of_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,8 @@ def load(module: ModuleType) -> Adapter:
     event_wait = locks.Event.wait
     lock, semaphore, limiter = module.Lock, module.Semaphore, module.CapacityLimiter
     event, condition = module.Event, sys.modules["anyio._core._synchronization"].Condition
+    streams = sys.modules["anyio.streams.memory"]
+    sends, receives = streams.MemoryObjectSendStream, streams.MemoryObjectReceiveStream
     return Adapter(
         {
             tail(lock.acquire): _owner(lock, "lock"),
@@ -34,6 +38,9 @@ def load(module: ModuleType) -> Adapter:
             tail(limiter.acquire_on_behalf_of, event_wait): _owner(limiter, "semaphore"),
             tail(event.wait, event_wait): _owner(event, "event"),
             tail(condition.wait, event.wait, event_wait): _owner(condition, "condition"),
+            tail(sends.send, event.wait, event_wait): _stream(sends, "put"),
+            tail(receives.receive, event.wait, event_wait): _stream(receives, "get"),
+            tail(module.TaskGroup.__aexit__): _end_of_group(module.TaskGroup),
         },
         (lock, semaphore, limiter),
         _Holdings(lock, semaphore).of,
@@ -51,6 +58,29 @@ def _owner(kind: type, node_kind: str) -> Callable[[list[Link]], Part | None]:
     def find(links: list[Link]) -> Part | None:
         owner = first_of(links[0].owner, kind)
         return None if owner is None else Part(owner, node_kind)
+
+    return find
+
+
+def _stream(kind: type, operation: str) -> Callable[[list[Link]], Part | None]:
+    """The wait for the other end of a stream: what both ends share is a queue."""
+
+    def find(links: list[Link]) -> Part | None:
+        state = attribute(first_of(links[0].owner, kind), "_state")
+        return None if state is NOTHING else Part(state, "queue", operation)
+
+    return find
+
+
+def _end_of_group(kind: type) -> Callable[[list[Link]], Wait | None]:
+    def find(links: list[Link]) -> Wait | None:
+        group = first_of(links[0].owner, kind)
+        members: Any = attribute(group, "_tasks")
+        # Otherwise it is in a step of the end that waits for nobody else, such as a checkpoint.
+        waits = is_future(attribute(group, "_on_completed_fut"))
+        if not waits or type(members) is not set or not all(map(is_task, tasks := list(members))):
+            return None
+        return wait_of_group(tasks)
 
     return find
 

@@ -23,7 +23,10 @@ _FEW = 12
 _MACHINERY = re.compile(
     r"(?:^|[/\\])(?:python3[^/\\]*|Lib)[/\\](?:asyncio|concurrent)[/\\]"
     r"|(?:^|[/\\])(?:python3[^/\\]*|Lib)[/\\](?:threading|selectors|queue|runpy)\.py$|^<frozen "
+    r"|[/\\]site-packages[/\\]anyio[/\\]"
 )
+# Where installed packages lie: what they wait for inside says less than where the program has called them.
+_INSTALLED = re.compile(r"[/\\](?:site|dist)-packages[/\\]")
 
 
 def kind_word(node: Node) -> str:
@@ -95,6 +98,11 @@ def _is_machinery(file: str) -> bool:
     return _MACHINERY.search(file) is not None
 
 
+@lru_cache(4096)
+def _is_installed(file: str) -> bool:
+    return _INSTALLED.search(file) is not None
+
+
 def locals_of(task: Node) -> list[str]:
     """The local variables of a task, a line for each frame; none unless the capture was to read them."""
     text = (task.detail or {}).get("locals")
@@ -107,11 +115,13 @@ def user_site(snapshot: Snapshot, node: Node) -> Site | None:
 
 
 def site_of_stack(snapshot: Snapshot, stack: int | None) -> Site | None:
-    """The innermost frame of a stack that belongs to the program; the innermost of all if none does."""
+    """The innermost frame of a stack that belongs to the program; the innermost of all if none does.
+
+    One of an installed package counts where there is no other.
+    """
     if stack is None:
         return None
-    indices, sites = snapshot.stacks[stack], snapshot.sites
-    for index in indices:
-        if not _is_machinery(sites[index].file):
-            return sites[index]
-    return sites[indices[0]] if indices else None
+    sites = [snapshot.sites[index] for index in snapshot.stacks[stack]]
+    own = [site for site in sites if not _is_machinery(site.file)]
+    found = next((site for site in own if not _is_installed(site.file)), None)
+    return found or next(iter(own or sites), None)

@@ -149,6 +149,9 @@ def levels(graph: WaitGraph) -> Levels:
     generous = timed.copy()
     generous.relax([node for node in set_in(graph.snapshot.nodes, "exc") if not timed.live[node]])
     generous.release(_with_unknown_party(graph, timed.live))
+    # Whoever frees a task may do so by cancelling it.
+    open_tasks = [node for node in set_in(graph.snapshot.nodes, "open") if graph.is_task[node]]
+    generous.release(cancellation.of(open_tasks))
     cancellation.end_groups(generous)
     level = _levels(strict.live, timed.live, generous.live)
     stuck = strict.stuck()
