@@ -60,11 +60,13 @@ def hung_program() -> Iterator[tuple[int, SnapshotAnalysis]]:
 
 
 def _capture(process: subprocess.Popen[str], path: Path) -> SnapshotAnalysis:
+    before = None
     while True:
         one = analyze_one(_snapshot(process, path))
-        if one.verdict == "certain":
+        if one.verdict == "certain" and one.tally == before:
             return one
-        time.sleep(_PAUSE_SECONDS)  # it has only just begun
+        before = one.tally
+        time.sleep(_PAUSE_SECONDS)  # it has only just begun, and others may come to wait behind the deadlock
 
 
 def _snapshot(process: subprocess.Popen[str], path: Path) -> agraph.Snapshot:
