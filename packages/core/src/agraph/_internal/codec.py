@@ -334,36 +334,38 @@ def _nodes(tables: dict[str, Any], read: Callable[[Any], Any], n_stacks: int) ->
 def _table(
     kind: NodeKind, table: dict[str, Any], path: str, read: Callable[[Any], Any], n_stacks: int
 ) -> NodeTable:
-    columns: dict[str, Sequence[Any]] = {}
-    ids: Any = counted(text_of(table.get("id")))
-    if ids is None:
-        ids = the_list({"id": read(table["id"])} if "id" in table else table, "id", path)
+    ids = _ids(table, path, read)
     size = len(ids)
+    columns = {"id": ids}
     for name in COLUMNS:
-        if name not in table:
+        if name not in table or name == "id":
             continue
         raw, place = table[name], f"{path}.{name}"
-        packed = ids if type(ids) is range and name == "id" else _packed(name, raw, read, size)
-        if packed is not None:
-            columns[name] = packed
-            if name == "stack":
-                _check_indices(packed, n_stacks, "stacks", place)
-            continue
-        values: Any = ids if name == "id" else read(raw)
-        encoded = name in _WORDS and is_object(values)
-        values = _decoded(values, place) if encoded else cast("list[Any]", require(values, LIST, place))
-        kinds = _check_column(name, values, size, place)
+        packed = _packed(name, raw, read, size)
+        columns[name] = _read(name, raw, place, read, size) if packed is None else packed
         if name == "stack":
-            _check_indices(values, n_stacks, "stacks", place)
-        if name == "id":
-            columns[name] = _as_range(values) or compact(values, kinds)
-        elif name == "exc":
-            columns[name] = list(map(bool, values))
-        elif name in _PACKED and values is not raw:
-            columns[name] = Packed(raw, read, size)
-        else:
-            columns[name] = compact(values, kinds)
+            _check_indices(columns[name], n_stacks, "stacks", place)
     return NodeTable(kind, size, columns)
+
+
+def _ids(table: dict[str, Any], path: str, read: Callable[[Any], Any]) -> Sequence[Any]:
+    found = counted(text_of(table.get("id")))
+    if found is not None:
+        return found
+    ids = the_list({"id": read(table["id"])} if "id" in table else table, "id", path)
+    kinds = _check_column("id", ids, len(ids), f"{path}.id")
+    return _as_range(ids) or compact(ids, kinds)
+
+
+def _read(name: str, raw: Any, place: str, read: Callable[[Any], Any], size: int) -> Sequence[Any]:  # noqa: ANN401 - JSON, or what it says
+    """A column other than `id`, whose values are as they have to be."""
+    values: Any = read(raw)
+    encoded = name in _WORDS and is_object(values)
+    values = _decoded(values, place) if encoded else cast("list[Any]", require(values, LIST, place))
+    kinds = _check_column(name, values, size, place)
+    if name == "exc":
+        return list(map(bool, values))
+    return Packed(raw, read, size) if name in _PACKED and values is not raw else compact(values, kinds)
 
 
 def _packed(name: str, raw: Any, read: Callable[[Any], Any], size: int) -> Sequence[Any] | None:  # noqa: ANN401 - JSON, or what it says
@@ -389,8 +391,8 @@ def _as_range(ids: list[int]) -> range | None:
     """Ids that count up by one, without each of them."""
     if not ids or ids[-1] - ids[0] != len(ids) - 1:
         return None
-    counted = range(ids[0], ids[0] + len(ids))
-    return counted if ids == list(counted) else None
+    found = range(ids[0], ids[0] + len(ids))
+    return found if ids == list(found) else None
 
 
 def _check_column(name: str, values: list[Any], size: int, path: str) -> set[type]:
@@ -420,9 +422,13 @@ def _check_column(name: str, values: list[Any], size: int, path: str) -> set[typ
 def _check_indices(values: Sequence[Any], size: int, of: str, path: str) -> None:
     different = set(values) - {None}
     if different and (min(different) < 0 or max(different) >= size):
-        for index, value in enumerate(values):
-            if value is not None:
-                _index(value, size, of, f"{path}[{index}]")
+        _check_each(values, size, of, path)
+
+
+def _check_each(values: Sequence[Any], size: int, of: str, path: str) -> None:
+    for index, value in enumerate(values):
+        if value is not None:
+            _index(value, size, of, f"{path}[{index}]")
 
 
 def _known_ids(nodes: Nodes) -> Container[int]:
@@ -473,7 +479,7 @@ def _edges(
             for name, values in (("waiter", waiter), ("awaited", awaited))
         ]
         if site is not None:
-            _check_sites(site, n_sites, f"{path}.site")
+            _check_each(site, n_sites, "sites", f"{path}.site")
         ends = compact(waiter, {int}), compact(awaited, {int})
         found.append(EdgeGroup(kind, confidence, *ends, site, (largest[0], largest[1])))
     return found
@@ -491,9 +497,3 @@ def _largest(values: list[int], known: Container[int], path: str, *, sure: bool)
         if type(value) is not int or value not in known:
             fail(value, "the id of a node", f"{path}[{index}]")
     return max(values, default=-1)
-
-
-def _check_sites(values: list[Any], n_sites: int, path: str) -> None:
-    for index, value in enumerate(values):
-        if value is not None:
-            _index(value, n_sites, "sites", f"{path}[{index}]")
