@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from agraph.reduction import build, is_put_away, levels, verdicts
 from agraph_cli.analysis.explain import explain
-from agraph_cli.analysis.later import in_short
-from agraph_cli.analysis.lockorder import LockOrder
+from agraph_cli.analysis.later import Rows, in_short
+from agraph_cli.analysis.lockorder import lock_order
 from agraph_cli.analysis.many import together
 from agraph_cli.analysis.model import SnapshotAnalysis
 
@@ -66,5 +66,5 @@ def analyze_one(snapshot: Snapshot, path: str = "") -> SnapshotAnalysis:
     graph = build(snapshot)
     found = levels(graph)
     deadlocks, orphans = explain(graph, found)
-    order = LockOrder(snapshot)
+    order = Rows(snapshot, lock_order)
     return SnapshotAnalysis(path, graph, verdicts(snapshot, found), deadlocks, orphans, order)

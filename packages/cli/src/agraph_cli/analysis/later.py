@@ -16,6 +16,7 @@ from agraph.reduction import (
     by_name,
     certainty,
     column,
+    is_put_away,
     later,
     levels,
     pick,
@@ -59,8 +60,8 @@ def in_short(snapshot: Snapshot, path: str) -> SnapshotAnalysis:
         later(blamed.graph),
         verdicts(snapshot, blamed.levels),
         tuple(deadlocks),
-        _Rows(snapshot, _orphans),
-        _Rows(snapshot, lock_order),
+        Rows(snapshot, _orphans),
+        Rows(snapshot, lock_order),
         _kept(orders_of(blamed.graph, path)),
     )
 
@@ -155,17 +156,23 @@ for _field in fields(Deadlock):
         setattr(_LaterDeadlock, _field.name, _described_field(_field.name))
 
 
-class _Rows(Sequence[_Row]):
+class Rows(Sequence[_Row]):
     """What a tuple of rows would be, made when somebody looks at it."""
 
-    __slots__ = ("_make", "_snapshot")
+    __slots__ = ("_found", "_make", "_snapshot")
 
     def __init__(self, snapshot: Snapshot, make: Callable[[Snapshot], Sequence[_Row]]) -> None:
+        """Take the snapshot, and what makes the rows of it."""
         self._snapshot = snapshot
         self._make = make
+        self._found: Sequence[_Row] | None = None
 
     def _rows(self) -> Sequence[_Row]:
-        return at_hand(self._snapshot, self._make.__name__, lambda: self._make(self._snapshot))
+        if is_put_away(self._snapshot):
+            return at_hand(self._snapshot, self._make.__name__, lambda: self._make(self._snapshot))
+        if self._found is None:
+            self._found = self._make(self._snapshot)
+        return self._found
 
     def __len__(self) -> int:
         return len(self._rows())
@@ -181,7 +188,7 @@ class _Rows(Sequence[_Row]):
         return iter(self._rows())
 
     def __eq__(self, other: object) -> bool:
-        return tuple(self._rows()) == tuple(other) if isinstance(other, (tuple, _Rows)) else NotImplemented
+        return tuple(self._rows()) == tuple(other) if isinstance(other, (tuple, Rows)) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(tuple(self._rows()))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from agraph.reduction import cells_at, edges_of_kind, positions_of, rows_at, site_of_stack
 from agraph_cli.analysis.model import LockPair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from agraph import Edge, Node, Site, Snapshot
+    from agraph import Edge, Site, Snapshot
 
 _LOCKS = {"lock", "semaphore"}
 
@@ -74,39 +70,8 @@ def lock_order(snapshot: Snapshot) -> tuple[LockPair, ...]:
         One pair for each lock that a task holds while it waits for another, by task and lock. Two pairs the
         other way round for the same locks are a deadlock that may not have happened yet.
     """
-    return tuple(LockOrder(snapshot))
-
-
-class LockOrder(Sequence[LockPair]):
-    """What `lock_order` returns, looked up when somebody asks, and without keeping the nodes of each."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        """Take the snapshot."""
-        self._snapshot = snapshot
-
-    @cached_property
-    def _pairs(self) -> list[PairAt]:
-        return lock_pairs(self._snapshot)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    @overload
-    def __getitem__(self, index: int) -> LockPair: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[LockPair]: ...
-    def __getitem__(self, index: int | slice) -> LockPair | Sequence[LockPair]:
-        if isinstance(index, slice):
-            return self._made(self._pairs[index])
-        return self._made([self._pairs[index]])[0]
-
-    def __iter__(self) -> Iterator[LockPair]:
-        return iter(self._made(self._pairs))
-
-    def _made(self, pairs: list[PairAt]) -> list[LockPair]:
-        nodes = rows_at(self._snapshot.nodes, (end for pair in pairs for end in pair[:3]))
-        return [_with_nodes(pair, nodes) for pair in pairs]
-
-
-def _with_nodes(pair: PairAt, nodes: dict[int, Node]) -> LockPair:
-    return LockPair(nodes[pair.task], nodes[pair.held], nodes[pair.wanted], *pair[3:])
+    pairs = lock_pairs(snapshot)
+    nodes = rows_at(snapshot.nodes, (end for pair in pairs for end in pair[:3]))
+    return tuple(
+        LockPair(nodes[pair.task], nodes[pair.held], nodes[pair.wanted], *pair[3:]) for pair in pairs
+    )
