@@ -148,10 +148,10 @@ def levels(graph: WaitGraph) -> Levels:
     timed.release([*graph.timers, *cancellation.of(graph.timers)])
     generous = timed.copy()
     generous.relax([node for node in set_in(graph.snapshot.nodes, "exc") if not timed.live[node]])
-    generous.release(_with_unknown_party(graph, timed.live))
+    unknown = set_in(graph.snapshot.nodes, "open")
+    generous.release(sorted({*unknown, *beyond_edges(graph, timed.live), *_by_inferred(graph)}))
     # Whoever frees a task may do so by cancelling it.
-    open_tasks = [node for node in set_in(graph.snapshot.nodes, "open") if graph.is_task[node]]
-    generous.release(cancellation.of(open_tasks))
+    generous.release(cancellation.of(node for node in unknown if graph.is_task[node]))
     cancellation.end_groups(generous)
     level = _levels(strict.live, timed.live, generous.live)
     stuck = strict.stuck()
@@ -180,12 +180,12 @@ def _levels(*lives: bytearray) -> bytes:
     return freed.to_bytes(len(lives[0]), "little").translate(bytes([3, 2, 1, 0]) + bytes(252))
 
 
-def _with_unknown_party(graph: WaitGraph, live: bytearray) -> list[int]:
+def _by_inferred(graph: WaitGraph) -> set[int]:
+    """Those that wait by an inferred edge, and that another party may free than the one it leads to."""
     nodes, edges = graph.snapshot.nodes, graph.snapshot.edges
-    found = {*set_in(nodes, "open"), *beyond_edges(graph, live)}
-    if has_inferred(edges):
-        words = edge_column(edges, "confidence", graph.source)
-        inferred = {by for by, word in zip(graph.waiter, words, strict=True) if word == "probable"}
-        # Whoever else might free one that was proved to be closed is stuck as well.
-        found |= inferred - {at for at, detail in values_in(nodes, "detail", "proved") if "proved" in detail}
-    return sorted(found)
+    if not has_inferred(edges):
+        return set()
+    words = edge_column(edges, "confidence", graph.source)
+    inferred = {by for by, word in zip(graph.waiter, words, strict=True) if word == "probable"}
+    # Whoever else might free one that was proved to be closed is stuck as well.
+    return inferred - {at for at, detail in values_in(nodes, "detail", "proved") if "proved" in detail}
