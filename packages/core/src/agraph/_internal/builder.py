@@ -75,6 +75,12 @@ class Builder:
         if node is not None:
             self.nodes[number] = node._replace(**fields)
 
+    def open(self, number: int, reason: str) -> None:
+        """Take it for possible that somebody unknown frees a node; the first reason stays."""
+        node = self.nodes[number]
+        if node is not None and not node.open:
+            self.nodes[number] = node._replace(open=reason)
+
     def open_all(self, reason: str) -> None:
         """Take it for possible that somebody unknown frees any of the tasks and threads that wait.
 
@@ -82,7 +88,7 @@ class Builder:
         """
         for number, node in enumerate(self.nodes):
             if node is not None and node.need and node.timer is None and node.kind in ("task", "thread"):
-                self.nodes[number] = node._replace(open=node.open or reason)
+                self.open(number, reason)
 
     def edge(
         self,

@@ -40,4 +40,4 @@ def note_disconnects(builder: Builder, facts: Facts) -> None:
             continue
         handler = first_of(coroutine_of(facts.tasks[position]), kind)
         if attribute(attribute(handler, "_manager"), "handler_cancellation") is True:
-            builder.change(number, open=node.open or _MAY_CANCEL)
+            builder.open(number, _MAY_CANCEL)

@@ -107,7 +107,7 @@ class _Callbacks:
             if type(parent) is int and self._is_callback(parent):
                 rows.add(parent)
             else:  # a group, of which the task has the one that opened it
-                self._builder.change(number, open=node.open or "another task may cancel it")
+                self._builder.open(number, "another task may cancel it")
         return sorted(rows)
 
     def _may_cancel(self, callback: object) -> bool:

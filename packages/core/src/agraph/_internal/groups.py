@@ -75,7 +75,7 @@ def _note(builder: Builder, child: int | None, parent: int | None, *, is_member:
         return
     if parent == _LEFT_OUT:
         if node.need and node.timer is None:
-            builder.change(node.id, open=node.open or "the task that opened its group was left out")
+            builder.open(node.id, "the task that opened its group was left out")
         return
     ends = {"ends": "parent"} if is_member else {}
     builder.change(node.id, detail={**(node.detail or {}), "parent": parent, **ends})

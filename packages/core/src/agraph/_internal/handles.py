@@ -197,7 +197,7 @@ def note_releases(builder: Builder, loops: Iterable[Loop], loop_facts: Mapping[i
                 if release.when is None and node.kind == "task":
                     builder.change(node.id, state="ready", need=0)
             elif node.timer is None:  # else it is freed anyway, and a sleep stays one
-                builder.change(node.id, open=node.open or "its loop is about to call what refers to it")
+                builder.open(node.id, "its loop is about to call what refers to it")
 
 
 def _releases(loop: Loop, mentions: Mentions) -> Iterator[_Release]:

@@ -49,7 +49,7 @@ def _open(builder: Builder, task: object) -> None:
     number = builder.known(task) if is_task(task) else None
     node = None if number is None else builder.nodes[number]
     if node is not None and node.need and node.timer is None:
-        builder.change(node.id, open=node.open or _MAY_CANCEL)
+        builder.open(node.id, _MAY_CANCEL)
 
 
 def _callers(frame: FrameType) -> Iterator[FrameType]:
