@@ -70,12 +70,18 @@ def test_threads_of_c_code_count():
     assert done.stdout.split() == ["1", "2"]
 
 
-def test_the_cache_gives_what_a_run_gives(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    cache = tmp_path / "cache"
-    first = lint_paths([project], cache_dir=cache)
+def files_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that runs read from now on."""
     read: list[str] = []
     real = run._Run._read
     monkeypatch.setattr(run._Run, "_read", lambda self, file: read.append(file) or real(self, file))
+    return read
+
+
+def test_the_cache_gives_what_a_run_gives(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cache = tmp_path / "cache"
+    first = lint_paths([project], cache_dir=cache)
+    read = files_read(monkeypatch)
     assert lint_paths([project], cache_dir=cache) == first
     assert read == []
     assert any(one.fix is not None for one in first.findings)
@@ -146,9 +152,7 @@ def test_what_was_not_parsed_is_not_remembered_as_clean(
     cache, broken = tmp_path / "cache", project / "broken.py"
     monkeypatch.setattr(run, "PARSE_ALL_BYTES", 3)
     first = lint_paths([project], cache_dir=cache)
-    read: list[str] = []
-    real = run._Run._read
-    monkeypatch.setattr(run._Run, "_read", lambda self, file: read.append(file) or real(self, file))
+    read = files_read(monkeypatch)
     assert lint_paths([project], cache_dir=cache) == first
     assert read == []
     assert codes(lint_paths([broken], cache_dir=cache)) == EXPECTED[:1]

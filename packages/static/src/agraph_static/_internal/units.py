@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 ROUNDS = 2
 """How many calls away from a callback or a task's body a completion is followed, as in the rules."""
@@ -69,7 +69,6 @@ class Unit:
 _PATHS = re.compile(rb"(?<![\w.])(?<!def )([A-Za-z_]\w*)(?:\(\))?(?:\s*\.\s*(\w+))?")
 _PRIVATE = re.compile(rb"\.\s*(_\w+)")
 _OWN = frozenset({b"self", b"cls", b"super"})
-_HANDS_ON = b"call_soon"
 
 
 class Units:
@@ -97,13 +96,7 @@ class Units:
 
     def having(self, keys: Iterable[bytes]) -> list[Unit]:
         """The functions whose text holds any of the keys, in order."""
-        found: set[int] = set()
-        for key in keys:
-            known = self._known.get(key)
-            if known is None:
-                known = self._known[key] = self._find(key)
-            found |= known
-        return [self.all[number] for number in sorted(found)]
+        return [self.all[number] for number in sorted(_looked_up(keys, self._known, self._find))]
 
     def _find(self, key: bytes) -> set[int]:
         """Look for a key in the file, once for each function that it stands in: in most there is none."""
@@ -127,13 +120,7 @@ class Units:
 
     def callers(self, names: Iterable[bytes]) -> set[bytes]:
         """The names of the functions that call one of some functions, or may hand one on to be called."""
-        found: set[int] = set()
-        for name in names:
-            known = self._called.get(name)
-            if known is None:
-                known = self._called[name] = self._calling(name)
-            found |= known
-        return {self.all[number].name for number in found}
+        return {self.all[number].name for number in _looked_up(names, self._called, self._calling)}
 
     def _calling(self, name: bytes) -> set[int]:
         found: set[int] = set()
@@ -162,6 +149,19 @@ class Units:
             or before.endswith(b"=")
             or b"call_soon" in unit.text
         )
+
+
+def _looked_up(
+    keys: Iterable[bytes], known: dict[bytes, set[int]], look: Callable[[bytes], set[int]]
+) -> set[int]:
+    """What is known of any of the keys; each is looked for once."""
+    found: set[int] = set()
+    for key in keys:
+        numbers = known.get(key)
+        if numbers is None:
+            numbers = known[key] = look(key)
+        found |= numbers
+    return found
 
 
 def _is_own(before: bytes, name: bytes) -> bool:
