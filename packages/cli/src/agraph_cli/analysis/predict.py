@@ -31,11 +31,7 @@ class _Step(NamedTuple):
     """An order that a snapshot shows; tasks and objects are told apart over all processes."""
 
     one: SnapshotAnalysis
-    number: int
-    task: Hashable
-    held: tuple[Hashable, Hashable]
-    wanted: tuple[Hashable, Hashable]
-    gates: tuple[frozenset[Hashable], frozenset[Hashable]]
+    order: Order
 
 
 def predict(analyses: Iterable[SnapshotAnalysis]) -> tuple[Predicted, ...]:
@@ -71,33 +67,33 @@ def predict(analyses: Iterable[SnapshotAnalysis]) -> tuple[Predicted, ...]:
             classes = frozenset(_classes(step) for step in cycle)
             if classes not in done and not any(classes <= seen for seen in hit):
                 done[classes] = Predicted(
-                    tuple((step.one, step.one.lock_order[step.number]) for step in cycle)
+                    tuple((step.one, step.one.lock_order[step.order.number]) for step in cycle)
                 )
     return tuple(done.values())
 
 
 def _classes(step: _Step) -> Hashable:
-    return step.held[0], step.wanted[0]
+    return step.order.held[0], step.order.wanted[0]
 
 
 def _step(one: SnapshotAnalysis, process: int, order: Order) -> _Step:
     classes, objects = order.gates
-    return _Step(
-        one,
-        order.number,
-        (process, order.task),
-        (order.held[0], (process, order.held[1])),
-        (order.wanted[0], (process, order.wanted[1])),
-        (classes, frozenset((process, thing) for thing in objects)),
+    everywhere = order._replace(
+        task=(process, order.task),
+        held=(order.held[0], (process, order.held[1])),
+        wanted=(order.wanted[0], (process, order.wanted[1])),
+        gates=(classes, frozenset((process, thing) for thing in objects)),
     )
+    return _Step(one, everywhere)
 
 
 def _cycles(steps: Sequence[_Step], level: int) -> Iterator[tuple[_Step, ...]]:
     orders: dict[Hashable, dict[Hashable, list[_Step]]] = {}
     seen = set()
     for step in steps:
-        held, wanted = step.held[level], step.wanted[level]
-        same = (held, wanted, step.task, step.gates[level])
+        order = step.order
+        held, wanted = order.held[level], order.wanted[level]
+        same = (held, wanted, order.task, order.gates[level])
         witnesses = orders.setdefault(held, {}).setdefault(wanted, [])
         if held != wanted and same not in seen and len(witnesses) < _MAX_WITNESSES:
             seen.add(same)
@@ -130,8 +126,8 @@ def _rings(successors: dict[Hashable, list[Hashable]]) -> Iterator[list[Hashable
 
 def _can_meet(level: int) -> Callable[[tuple[_Step, ...]], bool]:
     def test(steps: tuple[_Step, ...]) -> bool:
-        held = [{step.held[level], *step.gates[level]} for step in steps]
+        held = [{step.order.held[level], *step.order.gates[level]} for step in steps]
         apart = sum(map(len, held)) == len(set().union(*held))
-        return apart and len({step.task for step in steps}) == len(steps)
+        return apart and len({step.order.task for step in steps}) == len(steps)
 
     return test
