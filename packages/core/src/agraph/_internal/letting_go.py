@@ -9,16 +9,14 @@ from __future__ import annotations
 import ast
 import functools
 import types
-from asyncio import locks
 from typing import TYPE_CHECKING, Any
 
-from agraph._internal.blocking import LOCK, RLOCK
 from agraph._internal.frame_locals import read_locals
 from agraph._internal.handles import cells_of, pending_calls
 from agraph._internal.instances import NOTHING, attribute, class_attribute, is_heap_type
 from agraph._internal.kinds import is_one_of
 from agraph._internal.mentions import Mentions
-from agraph._internal.releases import gives_back, is_among, locks_of
+from agraph._internal.releases import LOCKS, THREAD_LOCKS, gives_back, is_among, locks_of
 from agraph._internal.resolving import resolve
 from agraph._internal.waits import values_in
 from agraph._internal.withs import mentions_release
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from agraph._internal.holders import Standing
     from agraph._internal.source import Sources
 
-_LOCKS = (locks.Lock, locks.Semaphore, locks.Condition)
 _WILL_RELEASE = "its loop is about to call what may release it"
 
 
@@ -186,7 +183,7 @@ def _is_release(callback: Any) -> bool:  # noqa: ANN401 - of any type
     if not is_one_of(type(callback), _METHODS) or callback.__name__ != "release":
         return False
     kind = type(callback.__self__)
-    return issubclass(kind, _LOCKS) or is_one_of(kind, (LOCK, RLOCK))
+    return issubclass(kind, LOCKS) or is_one_of(kind, THREAD_LOCKS)
 
 
 def _may_release(callback: object, arguments: Iterable[object]) -> bool:

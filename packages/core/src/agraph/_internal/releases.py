@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from agraph._internal.source import Released, Sources
 
-_LOCKS = (locks.Lock, locks.Semaphore, locks.Condition)
-_THREAD_LOCKS = (LOCK, RLOCK)
+LOCKS = (locks.Lock, locks.Semaphore, locks.Condition)
+THREAD_LOCKS = (LOCK, RLOCK)
 
 
 def locks_of(thing: object) -> tuple[object, ...]:
@@ -83,8 +83,8 @@ def _may_be(thing: object, lock: object, *, several: bool) -> bool:
     if any(id(one) in mine for one in locks_of(thing)):
         return True
     kind = type(thing)
-    if issubclass(kind, _LOCKS) or is_one_of(kind, _THREAD_LOCKS) or issubclass(kind, threading.Condition):
-        return several and issubclass(kind, _LOCKS) == issubclass(type(lock), _LOCKS)
+    if issubclass(kind, LOCKS) or is_one_of(kind, THREAD_LOCKS) or issubclass(kind, threading.Condition):
+        return several and issubclass(kind, LOCKS) == issubclass(type(lock), LOCKS)
     if several and kind is type(lock):
         return True
     method = class_attribute(kind, "release")
