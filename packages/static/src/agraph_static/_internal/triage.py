@@ -39,7 +39,8 @@ _SPAWN = tuple(
     for name in sorted(words.TASK_METHODS, key=len)
     if not any(other in name for other in words.TASK_METHODS - {name})
 )
-_COMPLETE = (b"set_result", b"set_exc", b"unless_", b" notify(", b"chain_future", b"_copy_future_state")
+_PLAIN = (b"set_result", b"set_exc", b"unless_", b" notify(")
+_COMPLETE = (*_PLAIN, b"chain_future", b"_copy_future_state")
 _WAKES: dict[str, tuple[bytes, ...]] = {
     # what is woken -> how
     "event": (b".set()", b".set,", b".set)"),
@@ -68,12 +69,12 @@ def may_matter(data: bytes, wrappers: Iterable[str] = (), *, every_lock: bool = 
     return _says_enough(data) and _makes_enough(data, every_lock=every_lock)
 
 
-def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the other reads best
+def _says_enough(data: bytes) -> bool:
     """The fast part of the test, which most files fail."""
     if not any_in(_COROUTINES, data):
         return False
     future = b"_future" in data  # a part of several words
-    complete = any_in(_COMPLETE if future else _COMPLETE[:4], data)
+    complete = any_in(_COMPLETE if future else _PLAIN, data)
     if complete and (any_in(_MAKE, data) or any_in(_SPAWN, data)):
         return True
     if any_in(_REGISTER if future else _REGISTER[:1], data) and (complete or any_in(_WAKE, data)):
@@ -82,9 +83,8 @@ def _says_enough(data: bytes) -> bool:  # noqa: PLR0911 - one question after the
         (b"Event" in data and b".set()" in data and b".wait(" in data and b"await" in data)
         or (future and any_in(_CHAIN, data))
         or (b"_awaited_by" in data and any_in(_EDGES, data))
+        or takes_locks(data)
     ):
-        return True
-    if takes_locks(data):
         return True
     if b"run_coroutine_threadsafe" in data and any_in(_BLOCK, data) and b"async def" in data:
         return True
